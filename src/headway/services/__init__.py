@@ -1,0 +1,1 @@
+"""What Headway can do, in verbs; the only callers of the store."""

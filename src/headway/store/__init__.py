@@ -1,0 +1,1 @@
+"""The store: one port, and the ledgers that serve it."""
