@@ -16,7 +16,7 @@ LOCK := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --no-annotate --no-header $(LOCK_ARGS)
 
 .DEFAULT_GOAL := targets
-.PHONY: targets install install-dev run test check format bench web lock docs-settings
+.PHONY: targets install install-dev run test check format bench web lock docs
 
 targets: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -60,5 +60,5 @@ lock: ## write requirements/*.txt: pinned, hashed, without addresses (LOCK_ARGS=
 	$(LOCK) pyproject.toml --extra all --group dev --constraints requirements/lock.txt \
 		--constraints requirements/build.txt --output-file requirements/dev.txt
 
-docs-settings: install-dev ## write docs/reference/settings.md from settings.py
-	$(PY) -m headway.settings > docs/reference/settings.md
+docs: install-dev ## write the pages of docs/reference/ that are made from the code
+	$(PY) docs/reference/generate.py

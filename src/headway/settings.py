@@ -1,7 +1,7 @@
 """The server's settings: read once from the environment or `headway.toml`, frozen, and handed down.
 
 No other module of the server reads the environment. The SDK has its own reader, because it runs in other
-people's processes; its names are only listed here so that they don't count as unknown.
+people's processes; server and SDK must only agree on the data folder, where `credentials.json` is exchanged.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from urllib.parse import urlsplit
 
 from headway.domain import limits
 from headway.domain.errors import HeadwayError
+from headway.sdk import config as sdk_config
 
 PREFIX = "HEADWAY_"
 FILE_NAME = "headway.toml"
-SDK_NAMES = frozenset(
-    f"{PREFIX}{name}"
-    for name in ("AGENT", "API_KEY", "DATA_DIR", "DISABLED", "PROJECT", "SPOOL_DIR", "TASK_ID", "URL")
-)
+SDK_NAMES = frozenset(PREFIX + name.upper() for name in (*sdk_config.NAMES, "task_id"))
 DEVELOPMENT_NAMES = frozenset({f"{PREFIX}CI_NEWEST", f"{PREFIX}TEST_POSTGRES"})
 
 Parse = Callable[[str], Any]
@@ -253,26 +251,11 @@ def _parsed(setting: Field[Any], given: Mapping[str, str]) -> Any:
 def _completed(values: dict[str, Any], environ: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     folder: Path = values["data_dir"]
     if folder == Path():
-        folder = default_data_dir(environ, sys.platform, Path.home())
+        folder = Path(sdk_config.default_data_dir(environ, sys.platform))
     folder = (cwd / folder.expanduser()).resolve()
     database_url = values["database_url"] or f"sqlite:///{(folder / 'headway.sqlite3').as_posix()}"
     ledger_url = values["ledger_url"] or database_url
     return values | {"data_dir": folder, "database_url": database_url, "ledger_url": ledger_url}
-
-
-def default_data_dir(environ: Mapping[str, str], platform: str, home: Path) -> Path:
-    """The user data folder of Headway on this platform.
-
-    Args:
-        environ: the process environment.
-        platform: as in `sys.platform`.
-        home: the user's home folder.
-    """
-    if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "headway"
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "headway"
-    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "headway"
 
 
 def _unknown(given: Mapping[str, str]) -> list[str]:
@@ -295,32 +278,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def settings_table() -> str:
-    """The page `docs/reference/settings.md`."""
-    rows = [
-        f"| `{setting_name(setting)}` | {_shown_default(setting)} | {setting.metadata['about']} |"
-        for setting in fields(Settings)
-    ]
-    return "\n".join([_PREAMBLE, "| name | default | what it does |", "|---|---|---|", *rows, ""])
-
-
-def _shown_default(setting: Field[Any]) -> str:
-    if setting.metadata["shown"]:
-        return str(setting.metadata["shown"])
-    return f"`{_as_text(setting.default)}`" if setting.default != () else "none"
-
-
-_PREAMBLE = """# Settings of the server
-
-Made from `src/headway/settings.py` by `make docs-settings`.
-
-Each can be given in the environment or, in lower case and without `HEADWAY_`, in a file `headway.toml` in the
-working folder (`port = 8400`). The command line wins over the environment, the environment over the file. A
-value that cannot be used stops the start and names the setting; an unknown `HEADWAY_*` name is a warning that
-names the nearest known one.
-"""
-
-if __name__ == "__main__":
-    print(settings_table(), end="")
