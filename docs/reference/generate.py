@@ -31,8 +31,8 @@ PROBLEMS_PREAMBLE = """# Problems
 Made from `src/headway/domain/errors.py` by `make docs`.
 
 Every error of the API is an `application/problem+json` document (RFC 9457). Its `type` is `/problems/` and
-one of the names below; a name once published stays. `title` and `detail` are for people and may change. Members
-beside them carry what is concerned, such as `field`, `limit` or `expected_seq`.
+one of the names below; a name once published stays. `title` and `detail` are for people and may change.
+Members beside them carry what is concerned, such as `field`, `limit` or `expected_seq`.
 """
 
 FIELD_PREAMBLE = """
