@@ -52,6 +52,7 @@ FIELD_PROBLEMS = {
     "too-long": "The value is longer than `limit`.",
     "too-short": "The value is shorter than what is needed.",
     "unknown-kind": "There is no such kind of fact.",
+    "unknown-run": "The task has no run of this number.",
     "wrong-type": "The value has another form than the field takes.",
 }
 
