@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import headway
+
 SERVER_PACKAGES = ("typer", "rich", "fastapi", "uvicorn", "msgspec", "sqlalchemy", "alembic", "pydantic")
 WRONG_USE = 2
 
@@ -28,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["spool"]:
         return _command("headway.sdk.spool_command")(words[1:])
+    if words[:1] == ["--version"]:
+        print(f"headway {headway.__version__}")
+        return 0
     if any(importlib.util.find_spec(name) is None for name in SERVER_PACKAGES):
         print("This command needs the server: pip install 'headway[server]'", file=sys.stderr)
         return WRONG_USE
