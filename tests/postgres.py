@@ -146,9 +146,17 @@ class OwnServer:
                 [binaries / "postgres", "--version"], capture_output=True, check=True, **self._identity()
             )
         except (OSError, subprocess.CalledProcessError):
-            shutil.copytree(binaries.parent, self.folder / "installation", symlinks=True)
-            return self.folder / "installation" / binaries.name
+            return self._copied(binaries)
         return binaries
+
+    def _copied(self, binaries: Path) -> Path:
+        """A copy that keeps how the folders lie to each other: a wheel's libraries are found that way."""
+        package = binaries.parents[1]
+        libraries = package.with_name(f"{package.name}.libs")
+        shutil.copytree(binaries.parent, self.folder / package.name / binaries.parent.name, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
+        return self.folder / package.name / binaries.parent.name / binaries.name
 
     def _identity(self) -> dict[str, Any]:
         if not self.user:
