@@ -105,6 +105,9 @@ class Ledger(Protocol):
     ) -> Page[Task]:
         """One page of visible tasks, without JSON fields."""
 
+    async def newest_endings(self, viewer: Actor, limit: int) -> list[Task]:
+        """The visible tasks that ended last, without JSON fields, newest first."""
+
     async def count_tasks(self, viewer: Actor, wanted: TaskFilter) -> int:
         """How many visible tasks match, counted exactly."""
 
@@ -314,6 +317,9 @@ class Projects(Protocol):
 
     async def list(self, viewer: Actor, *, limit: int = 50, cursor: str | None = None) -> Page[Project]:
         """Visible projects, newest first."""
+
+    async def count(self, viewer: Actor) -> dict[str, int]:
+        """How many visible projects there are in each status."""
 
     async def named(self, viewer: Actor, ids: Sequence[str]) -> dict[str, Project]:
         """The visible ones of these projects by id."""

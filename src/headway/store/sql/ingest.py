@@ -1,0 +1,495 @@
+"""One commit of facts: marks, locks, folding, rows, tallies – in the lock order every writer keeps.
+
+Locks are taken as: producer marks sorted, task states in id order, tenant head, tasks, tallies in key order.
+What a fact does is decided by `lifecycle`, what rows count for by `contribution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from headway.domain import contribution as counting
+from headway.domain import ids
+from headway.domain.access import Actor
+from headway.domain.contribution import Contribution
+from headway.domain.errors import HeadwayError, IdempotencyMismatch, SequenceGap
+from headway.domain.lifecycle import Context, Folded, fold
+from headway.domain.task import Cell, Refusal, Run, TaskState
+from headway.store.port import Batch, Ingested
+from headway.store.sql import tables
+from headway.store.sql.dialect import Dialect
+from headway.store.sql.rows import STATE_COLUMNS, load_calls, load_runs, select_states, write_tasks
+from headway.store.sql.tallying import add_contribution
+
+_NO_TYPICAL: Mapping[tuple[str | None, str | None], int] = {}
+Key = tuple[str, str]  # user id, producer
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a process has seen committed and need not look up again."""
+
+    cells: set[tuple[str, int]] = field(default_factory=set)  # tenant, cell key
+    projects: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # tenant, slug or id -> id, maker
+
+    def learn(self, other: Memory) -> None:
+        """Take over what a committed transaction found."""
+        self.cells |= other.cells
+        self.projects.update(other.projects)
+
+
+@dataclass(slots=True)
+class Part:
+    """The facts of one batch about one task, in order."""
+
+    batch: int
+    facts: list[Any]
+
+
+@dataclass(slots=True)
+class TaskWork:
+    """What a commit does to one task."""
+
+    before: TaskState | None
+    after: TaskState | None
+    older: dict[int, Run]  # runs before the newest, as they were
+    folded: list[Folded] = field(default_factory=list)  # one per batch, in order
+    batches: list[int] = field(default_factory=list)  # the batch of each
+
+    @property
+    def changed(self) -> bool:
+        """Whether people can see a difference."""
+        return any(folded.changed for folded in self.folded)
+
+
+class Commit:
+    """The work of one transaction on one tenant."""
+
+    def __init__(
+        self,
+        db: Connection,
+        dialect: Dialect,
+        tenant_id: str,
+        memory: Memory,
+        *,
+        lease: timedelta,
+        typical_ms: Mapping[tuple[str | None, str | None], int] = _NO_TYPICAL,
+    ) -> None:
+        """Prepare; nothing is read yet."""
+        self.db = db
+        self.dialect = dialect
+        self.tenant_id = tenant_id
+        self.memory = memory
+        self.found = Memory()
+        self.lease = lease
+        self.typical_ms = typical_ms
+        self.refusals: list[tuple[int, Refusal, Cell]] = []  # batch, refusal, cell
+        self.work: dict[str, TaskWork] = {}
+
+    # -- producers -------------------------------------------------------------------------------------------
+
+    def ingest(self, batches: Sequence[Batch]) -> list[Ingested | HeadwayError]:
+        """Apply what is new in the batches, in order."""
+        marks = self._lock_marks(batches)
+        outcomes: list[Ingested | HeadwayError | None] = []
+        fresh: list[Sequence[Any]] = []
+        duplicates: list[int] = []
+        moved: dict[Key, tuple[int, str | None]] = {}
+        for batch in batches:
+            key = (batch.actor.user_id, batch.producer)
+            last, request_hash = moved.get(key) or marks[key]
+            first = batch.facts[0].seq
+            if batch.request_hash is not None and request_hash not in (None, batch.request_hash):
+                outcomes.append(IdempotencyMismatch())
+                fresh.append(())
+            elif first > last + 1:
+                outcomes.append(SequenceGap(last + 1, first))
+                fresh.append(())
+            else:
+                new = batch.facts[last + 1 - first :]
+                outcomes.append(None)
+                fresh.append(new)
+                if new:
+                    moved[key] = (new[-1].seq, batch.request_hash or request_hash)
+            duplicates.append(len(batch.facts) - len(fresh[-1]))
+        self.apply(batches, fresh)
+        self._move_marks(moved, batches[0].received_at if batches else None)
+        return [
+            outcome if outcome is not None else self._outcome(index, batch, duplicates[index], fresh[index])
+            for index, (batch, outcome) in enumerate(zip(batches, outcomes, strict=True))
+        ]
+
+    def _lock_marks(self, batches: Sequence[Batch]) -> dict[Key, tuple[int, str | None]]:
+        wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches})
+        marks = self._read_marks(wanted)
+        missing = [key for key in wanted if key not in marks]
+        if missing:
+            now = batches[0].received_at
+            rows = [(self.tenant_id, user_id, producer, 0, now) for user_id, producer in missing]
+            columns = ("tenant_id", "user_id", "producer", "last_seq", "updated_at")
+            self.dialect.insert_missing(self.db, tables.producer, columns, rows)
+            marks |= self._read_marks(missing)
+        return marks
+
+    def _read_marks(self, keys: Sequence[Key]) -> dict[Key, tuple[int, str | None]]:
+        c = tables.producer.c
+        query = (
+            select(c.user_id, c.producer, c.last_seq, c.request_hash)
+            .where(c.tenant_id == self.tenant_id, tuple_(c.user_id, c.producer).in_(keys))
+            .order_by(c.user_id, c.producer)
+        )
+        if self.dialect.for_update:
+            query = query.with_for_update()
+        return {(row[0], row[1]): (row[2], row[3]) for row in self.db.execute(query)}
+
+    def _move_marks(self, moved: Mapping[Key, tuple[int, str | None]], now: datetime | None) -> None:
+        rows = [
+            (self.tenant_id, user_id, producer, last, now, request_hash)
+            for (user_id, producer), (last, request_hash) in sorted(moved.items())
+        ]
+        columns = ("last_seq", "updated_at", "request_hash")
+        self.dialect.update(self.db, tables.producer, ("tenant_id", "user_id", "producer"), columns, rows)
+
+    def _outcome(self, index: int, batch: Batch, duplicates: int, fresh: Sequence[Any]) -> Ingested:
+        refused = tuple(refusal for number, refusal, _ in self.refusals if number == index)
+        repeated = self._repeated(index) if fresh else 0
+        return Ingested(
+            acked_seq=batch.facts[-1].seq,
+            applied=len(fresh) - len(refused) - repeated,
+            duplicates=duplicates + repeated,
+            refused=refused,
+            cancel_requested=self._cancellations(fresh if batch.leased else ()),
+        )
+
+    def _repeated(self, index: int) -> int:
+        return sum(
+            folded.duplicates
+            for work in self.work.values()
+            for number, folded in zip(work.batches, work.folded, strict=True)
+            if number == index
+        )
+
+    def _cancellations(self, facts: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+        wanted: dict[str, str] = {}
+        for fact in facts:
+            work = self.work.get(fact.task_id) if fact.task_id else None
+            state = work.after if work else None
+            if state is None or state.cancel_requested_at is None or state.status in ("completed", "failed", "timeout"):
+                continue
+            wanted[state.id] = state.cancel_reason or ""
+        return tuple(wanted.items())
+
+    # -- tasks -----------------------------------------------------------------------------------------------
+
+    def apply(self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]) -> None:
+        """Fold the new facts into their tasks and write everything that follows."""
+        parts = self._sort_by_task(batches, fresh)
+        projects = self._resolve_projects(batches, fresh)
+        if parts:
+            self._load(batches, parts)
+            self._fold(batches, parts, projects)
+        if self.work or self.refusals:
+            self._write(batches)
+
+    def _sort_by_task(self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]) -> dict[str, list[Part]]:
+        parts: dict[str, list[Part]] = {}
+        for index, facts in enumerate(fresh):
+            nobody = Cell(batches[index].actor.user_id, None, None)
+            for fact in facts:
+                if type(fact) is Refusal:
+                    self.refusals.append((index, fact, nobody))
+                    continue
+                known = parts.get(fact.task_id)
+                if known is None:
+                    parts[fact.task_id] = [Part(index, [fact])]
+                elif known[-1].batch == index:
+                    known[-1].facts.append(fact)
+                else:
+                    known.append(Part(index, [fact]))
+        return parts
+
+    def _resolve_projects(
+        self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]
+    ) -> dict[str, tuple[str, str]]:
+        """Slug or id -> (id, maker) of every project named; those not there yet come into being."""
+        makers: dict[str, tuple[str, datetime]] = {}
+        for batch, facts in zip(batches, fresh, strict=True):
+            for fact in facts:
+                named = getattr(fact, "project", None)
+                if named is not None and named not in makers:
+                    makers[named] = (batch.actor.user_id, batch.received_at)
+        known = {name: self.memory.projects.get((self.tenant_id, name)) for name in makers}
+        missing = sorted(name for name, found in known.items() if found is None)
+        if missing:
+            self._find_projects(missing, known)
+            new = [name for name in missing if known[name] is None and ids.canonical(name) is None]
+            if new:
+                self._make_projects(new, makers)
+                self._find_projects(new, known)
+        return {name: found for name, found in known.items() if found is not None}
+
+    def _find_projects(self, names: Sequence[str], known: dict[str, tuple[str, str] | None]) -> None:
+        c = tables.project.c
+        as_ids = [identity for name in names if (identity := ids.canonical(name)) is not None]
+        wanted = c.slug.in_(names) | c.id.in_(as_ids) if as_ids else c.slug.in_(names)
+        query = select(c.id, c.slug, c.created_by).where(c.tenant_id == self.tenant_id, wanted)
+        for identity, slug, maker in self.db.execute(query):
+            for name in names:
+                if name == slug or ids.canonical(name) == identity:
+                    known[name] = (identity, maker)
+                    self.found.projects[self.tenant_id, name] = (identity, maker)
+
+    def _make_projects(self, slugs: Sequence[str], makers: Mapping[str, tuple[str, datetime]]) -> None:
+        columns = ("tenant_id", "id", "slug", "name", "priority", "status", "created_by", "created_at", "updated_at")
+        rows = [
+            (self.tenant_id, ids.uuid7(), slug, slug, 2, "active", makers[slug][0], makers[slug][1], makers[slug][1])
+            for slug in slugs
+        ]
+        self.dialect.insert_missing(self.db, tables.project, columns, rows)
+
+    def _load(self, batches: Sequence[Batch], parts: Mapping[str, list[Part]]) -> None:
+        """Lock the states of all tasks in id order; those never heard of are made first."""
+        wanted = sorted(parts)
+        states = select_states(self.db, self.dialect, self.tenant_id, wanted, lock=True)
+        missing = [identity for identity in wanted if identity not in states]
+        missing = self._bury(missing, parts, batches)
+        if missing and self.dialect.for_update:
+            blanks = [
+                TaskState(id=identity, user_id=batches[parts[identity][0].batch].actor.user_id,
+                          created_at=batches[0].received_at, run_created_at=batches[0].received_at)
+                for identity in missing
+                if any(fact.kind != "heartbeat" for part in parts[identity] for fact in part.facts)
+            ]
+            rows = [(self.tenant_id, *STATE_COLUMNS.values_of(blank)) for blank in blanks]
+            self.dialect.insert_missing(self.db, tables.task_state, ("tenant_id", *STATE_COLUMNS.names), rows)
+            states |= select_states(self.db, self.dialect, self.tenant_id, [blank.id for blank in blanks], lock=True)
+        older = self._load_older_runs(states, parts)
+        for identity in parts:
+            state = states.get(identity)
+            before = state if state is not None and state.version > 0 else None
+            self.work[identity] = TaskWork(before, before, older.get(identity, {}))
+
+    def _bury(self, missing: list[str], parts: Any, batches: Sequence[Batch]) -> list[str]:
+        """Refuse facts about deleted tasks; the rest of the missing ones is new."""
+        if not missing:
+            return missing
+        deleted = {
+            row[0] for row in self.dialect.select_by_ids(self.db, tables.tombstone, ("id",), self.tenant_id, missing, False)
+        }
+        for identity in deleted:
+            for part in parts.pop(identity):
+                self._refuse_part(part, "deleted", "the task was deleted", None, batches)
+        return [identity for identity in missing if identity not in deleted]
+
+    def _refuse_part(
+        self, part: Part, slug: str, detail: str, state: TaskState | None, batches: Sequence[Batch]
+    ) -> None:
+        cell = Cell(batches[part.batch].actor.user_id, None, None)
+        status = state.status if state else None
+        for fact in part.facts:
+            if fact.kind != "heartbeat":
+                refusal = Refusal(fact.seq, fact.task_id, fact.kind, slug, detail, status)
+                self.refusals.append((part.batch, refusal, cell))
+
+    def _load_older_runs(
+        self, states: Mapping[str, TaskState], parts: Mapping[str, list[Part]]
+    ) -> dict[str, dict[int, Run]]:
+        wanted = []
+        for identity, state in states.items():
+            if state.run_number > 1 and any(
+                fact.run is None or fact.run < state.run_number for part in parts[identity] for fact in part.facts
+            ):
+                wanted.append(identity)
+        runs = load_runs(self.db, self.tenant_id, wanted) if wanted else {}
+        return {identity: {run.number: run for run in found if run.number < states[identity].run_number}
+                for identity, found in runs.items()}
+
+    def _fold(
+        self, batches: Sequence[Batch], parts: Mapping[str, list[Part]], projects: Mapping[str, tuple[str, str]]
+    ) -> None:
+        seen = self._seen_ids(parts)
+        contexts: dict[int, Context] = {}
+        for identity, pieces in parts.items():
+            work = self.work[identity]
+            for part in pieces:
+                batch = batches[part.batch]
+                state = work.after
+                if state is not None and not batch.actor.may_see(state.user_id, state.project_id):
+                    self._refuse_part(part, "not-found", "there is no such task, or you may not see it", None, batches)
+                    continue
+                context = contexts.get(part.batch)
+                if context is None:
+                    context = contexts[part.batch] = self._context(batch, projects)
+                facts = self._without_hidden_projects(part, batch.actor, projects, batches)
+                older = work.folded[-1].older if work.folded else work.older
+                known = seen.get(identity, ()) if not work.folded else work.folded[-1].seen_ids
+                work.after, folded = fold(state, facts, context, older=older, seen_ids=known)
+                work.folded.append(folded)
+                work.batches.append(part.batch)
+                if folded.refused:
+                    cell = work.after.cell if work.after else Cell(batch.actor.user_id, None, None)
+                    self.refusals += [(part.batch, refusal, cell) for refusal in folded.refused]
+
+    def _context(self, batch: Batch, projects: Mapping[str, tuple[str, str]]) -> Context:
+        return Context(
+            user_id=batch.actor.user_id,
+            received_at=batch.received_at,
+            offset=batch.offset,
+            lease=self.lease if batch.leased else None,
+            projects={name: found[0] for name, found in projects.items()},
+            typical_ms=self.typical_ms,
+        )
+
+    def _without_hidden_projects(
+        self, part: Part, actor: Actor, projects: Mapping[str, tuple[str, str]], batches: Sequence[Batch]
+    ) -> list[Any]:
+        """The facts whose project the sender may see; the others are refused as if there were none."""
+        if not projects:
+            return part.facts
+        hidden = []
+        for fact in part.facts:
+            named = getattr(fact, "project", None)
+            if named is None:
+                continue
+            found = projects.get(named)
+            if found is None or not actor.may_see(found[1], found[0]):
+                hidden.append(fact)
+        if hidden:
+            self._refuse_part(Part(part.batch, hidden), "not-found", "there is no such project", None, batches)
+        return [fact for fact in part.facts if fact not in hidden] if hidden else part.facts
+
+    def _seen_ids(self, parts: Mapping[str, list[Part]]) -> dict[str, set[str]]:
+        """Which ids of LLM calls and artifacts in the facts their tasks already have."""
+        asked: dict[str, set[str]] = {"llm_call": set(), "artifact": set()}
+        for identity, pieces in parts.items():
+            if self.work[identity].before is None:
+                continue
+            for part in pieces:
+                for fact in part.facts:
+                    if fact.kind in asked and fact.id is not None:
+                        asked[fact.kind].add(fact.id)
+        seen: dict[str, set[str]] = {}
+        for kind, table in (("llm_call", tables.llm_call), ("artifact", tables.artifact)):
+            if asked[kind]:
+                c = table.c
+                touched = [identity for identity in parts if self.work[identity].before is not None]
+                query = select(c.task_id, c.id).where(
+                    c.tenant_id == self.tenant_id,
+                    c.task_id.in_(bindparam("tasks", touched, expanding=True)),
+                    c.id.in_(bindparam("ids", sorted(asked[kind]), expanding=True)),
+                )
+                for task_id, identity in self.db.execute(query):
+                    seen.setdefault(task_id, set()).add(identity)
+        return seen
+
+    # -- rows ------------------------------------------------------------------------------------------------
+
+    def _write(self, batches: Sequence[Batch]) -> None:
+        self._write_facts(batches)
+        changed = [work for _, work in sorted(self.work.items()) if work.changed]
+        if changed:
+            number = self.take_numbers(len(changed))
+            for offset, work in enumerate(changed):
+                assert work.after is not None
+                work.after.change_seq = number + offset
+        held = [
+            work
+            for work in self.work.values()
+            if work.after is not None and work.before is not None
+            and work.after.lease_ends_at != work.before.lease_ends_at
+            and not work.changed
+        ]
+        write_tasks(self.db, self.dialect, self.tenant_id, changed, held)
+        add_contribution(self.db, self.dialect, self.tenant_id, self._contribution(batches, changed), self.memory, self.found)
+
+    def _write_facts(self, batches: Sequence[Batch]) -> None:
+        tenant_id = self.tenant_id
+        folded = [folded for work in self.work.values() for folded in work.folded]
+        for table, name in (
+            (tables.entry, "entries"),
+            (tables.llm_call, "calls"),
+            (tables.metric, "metrics"),
+            (tables.artifact, "artifacts"),
+        ):
+            rows = [(tenant_id, *row) for piece in folded for row in getattr(piece, name)]
+            if rows:
+                self.dialect.insert(self.db, table, _COLUMNS[table.name], rows)
+        refused = [
+            (tenant_id, batches[index].actor.user_id, batches[index].producer, refusal.seq, refusal.task_id, refusal.kind,
+             refusal.slug, refusal.detail, refusal.status, batches[index].received_at, *cell)
+            for index, refusal, cell in self.refusals
+        ]
+        self.dialect.insert(self.db, tables.refusal, _COLUMNS["hw_refusal"], refused)
+
+    def take_numbers(self, count: int) -> int:
+        """Lock the tenant's head and take the next change numbers; the first of them."""
+        c = tables.head.c
+        statement = (
+            update(tables.head)
+            .where(c.tenant_id == self.tenant_id)
+            .values(change_seq=c.change_seq + count)
+            .returning(c.change_seq)
+        )
+        newest: int = self.db.execute(statement).scalar_one()
+        return newest - count + 1
+
+    def _contribution(self, batches: Sequence[Batch], changed: Iterable[TaskWork]) -> Contribution:
+        into = Contribution()
+        for work in changed:
+            after = work.after
+            assert after is not None
+            if work.before is not None and work.before.cell != after.cell:
+                self._move_cell(into, work.before, after)
+            else:
+                counting.contribute_change(into, work.before, after)
+                for number, run in work.folded[-1].older.items():
+                    self._count_older(into, work, number, run)
+                for folded in work.folded:
+                    for call in folded.calls:
+                        counting.contribute_call(into, 1, after.cell, call)
+        for index, _, cell in self.refusals:
+            counting.contribute_refusal(into, 1, cell, batches[index].received_at)
+        return into
+
+    def _count_older(self, into: Contribution, work: TaskWork, number: int, run: Run) -> None:
+        assert work.after is not None
+        before = work.before
+        old = work.older.get(number)
+        if old is None and before is not None and before.run_number == number:
+            old = before.run()
+        if old == run:
+            return
+        cell = work.after.cell
+        if old is not None:
+            counting.contribute_run(into, -1, cell, old)
+        counting.contribute_run(into, 1, cell, run)
+
+    def _move_cell(self, into: Contribution, before: TaskState, after: TaskState) -> None:
+        """Project or agent kind became known: everything the task counts for moves to its new cell.
+
+        The rows of this commit are written already, so the new calls are taken from them for both sides.
+        """
+        runs_after = load_runs(self.db, self.tenant_id, [after.id]).get(after.id, [])
+        calls_after = load_calls(self.db, self.tenant_id, [after.id]).get(after.id, [])
+        work = self.work[after.id]
+        new_calls = {call.id for folded in work.folded for call in folded.calls}
+        calls_before = [call for call in calls_after if call.id not in new_calls]
+        runs_before = {run.number: run for run in runs_after if run.number < before.run_number}
+        runs_before.update({number: run for number, run in work.older.items() if number < before.run_number})
+        runs_before[before.run_number] = before.run()
+        counting.contribute(into, -1, before, runs_before.values(), calls_before)
+        counting.contribute(into, 1, after, runs_after, calls_after)
+
+
+_COLUMNS = {
+    "hw_entry": tuple(tables.entry.c.keys()),
+    "hw_llm_call": tuple(tables.llm_call.c.keys()),
+    "hw_metric": tuple(tables.metric.c.keys()),
+    "hw_artifact": tuple(tables.artifact.c.keys()),
+    "hw_refusal": tuple(tables.refusal.c.keys()),
+}
