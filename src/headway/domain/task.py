@@ -5,7 +5,7 @@ Only shapes are here; `lifecycle` decides how they change and `contribution` wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ class TaskState:
     # the newest run
     run_number: int = 1
     status: str = "pending"
-    run_created_at: datetime = field(default=datetime.min)
+    run_created_at: datetime
     started_at: datetime | None = None
     start_known: bool = False  # False: started_at was inferred from progress or an ending
     finished_at: datetime | None = None
@@ -119,7 +119,7 @@ class Run(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One line of a task's log; every fact that changed or told something leaves one, calls and such excepted."""
+    """One line of a task's log, left by a fact that changed or told something; calls have their own rows."""
 
     task_id: str
     entry_seq: int  # counts within the task, shared with calls, metrics and artifacts
