@@ -1,65 +1,69 @@
 """Headway: the truth about the work your agents and background jobs do.
 
-`import headway` loads nothing; each public name is loaded when it is first used.
+The public names stand here and are imported when they are first used, so that `import headway` stays quick
+and loads neither server code nor a library. Everything else is internal, whatever it is called.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from headway.sdk.api import attach as attach
-    from headway.sdk.api import configure as configure
-    from headway.sdk.api import create_task as create_task
-    from headway.sdk.api import current_task as current_task
-    from headway.sdk.api import flush as flush
-    from headway.sdk.api import task as task
-    from headway.sdk.async_client import AsyncClient as AsyncClient
-    from headway.sdk.client import Client as Client
-    from headway.sdk.failure import Cancelled as Cancelled
-    from headway.sdk.integrations.stdlib_logging import LoggingHandler as LoggingHandler
-    from headway.sdk.progress import tqdm as tqdm
-    from headway.sdk.progress import trange as trange
-    from headway.sdk.redaction import redact as redact
-    from headway.sdk.task_handle import TaskHandle as TaskHandle
-    from headway.sdk.tracking import tracked as tracked
+from importlib import import_module
 
 __version__ = "0.1.0"
 
+# Type checkers take this for true; importing `typing` for it would cost more than the rest of this module.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from headway.domain.errors import HeadwayError
+    from headway.sdk.api import attach, configure, create_task, current_task, flush, task
+    from headway.sdk.client import AsyncClient, Client
+    from headway.sdk.failure import Cancelled
+    from headway.sdk.integrations.stdlib_logging import LoggingHandler
+    from headway.sdk.progress import tqdm
+    from headway.sdk.task_handle import TaskHandle
+    from headway.sdk.tracking import tracked
+
+__all__ = [
+    "AsyncClient",
+    "Cancelled",
+    "Client",
+    "HeadwayError",
+    "LoggingHandler",
+    "TaskHandle",
+    "attach",
+    "configure",
+    "create_task",
+    "current_task",
+    "flush",
+    "task",
+    "tqdm",
+    "tracked",
+]
+
 _HOMES = {
-    "AsyncClient": ("headway.sdk.async_client", "AsyncClient"),
-    "Cancelled": ("headway.sdk.failure", "Cancelled"),
-    "Client": ("headway.sdk.client", "Client"),
-    "LoggingHandler": ("headway.sdk.integrations.stdlib_logging", "LoggingHandler"),
-    "TaskHandle": ("headway.sdk.task_handle", "TaskHandle"),
-    "attach": ("headway.sdk.api", "attach"),
-    "configure": ("headway.sdk.api", "configure"),
-    "create_task": ("headway.sdk.api", "create_task"),
-    "current_task": ("headway.sdk.api", "current_task"),
-    "flush": ("headway.sdk.api", "flush"),
-    "redact": ("headway.sdk.redaction", "redact"),
-    "task": ("headway.sdk.api", "task"),
-    "tqdm": ("headway.sdk.progress", "tqdm"),
-    "tracked": ("headway.sdk.tracking", "tracked"),
-    "trange": ("headway.sdk.progress", "trange"),
+    "AsyncClient": "headway.sdk.client",
+    "Cancelled": "headway.sdk.failure",
+    "Client": "headway.sdk.client",
+    "HeadwayError": "headway.domain.errors",
+    "LoggingHandler": "headway.sdk.integrations.stdlib_logging",
+    "TaskHandle": "headway.sdk.task_handle",
+    "attach": "headway.sdk.api",
+    "configure": "headway.sdk.api",
+    "create_task": "headway.sdk.api",
+    "current_task": "headway.sdk.api",
+    "flush": "headway.sdk.api",
+    "task": "headway.sdk.api",
+    "tqdm": "headway.sdk.progress",
+    "tracked": "headway.sdk.tracking",
 }
 
-__all__ = ["__version__", *_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first used."""
+def __getattr__(name: str) -> object:
+    """The public name, imported from its home at its first use."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'headway' has no attribute {name!r}")
-    import importlib
-
-    module, attribute = home
-    value = getattr(importlib.import_module(module), attribute)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(home), name)
     return value
 
 
 def __dir__() -> list[str]:
-    """The public names, loaded or not."""
-    return sorted(__all__)
+    """The public names, also those not used yet."""
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "import_module"})
