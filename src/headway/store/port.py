@@ -108,8 +108,8 @@ class Ledger(Protocol):
     async def newest_endings(self, viewer: Actor, limit: int) -> list[Task]:
         """The visible tasks that ended last, without JSON fields, newest first."""
 
-    async def count_tasks(self, viewer: Actor, wanted: TaskFilter) -> int:
-        """How many visible tasks match, counted exactly."""
+    async def count_tasks(self, viewer: Actor, wanted: TaskFilter) -> int | None:
+        """How many visible tasks match, exactly; None when there are too many to walk."""
 
     async def list_runs(
         self, viewer: Actor, wanted: TaskFilter, *, limit: int = 50, cursor: str | None = None
@@ -178,6 +178,9 @@ class Ledger(Protocol):
         limit: int = 200,
     ) -> list[SimilarRun]:
         """Completed runs like this one, newest first: up to `limit` exact and `limit` of the wider group."""
+
+    async def typical_ms(self, tenant_id: str, *, agent_kind: str | None, task_type: str) -> int | None:
+        """Median duration of the newest 200 completed runs of a kind; None without any."""
 
     async def changes(
         self, viewer: Actor, cursor: str | None, *, limit: int = 200, now: datetime | None = None

@@ -244,6 +244,12 @@ class SqlLedger:
             )
         )
 
+    async def typical_ms(self, tenant_id: str, *, agent_kind: str | None, task_type: str) -> int | None:
+        """Median duration of the newest completed runs of a kind."""
+        return await self._database.read(
+            lambda db: reading.typical_ms(db, tenant_id, agent_kind=agent_kind, task_type=task_type)
+        )
+
     async def changes(
         self, viewer: Actor, cursor: str | None, *, limit: int = 200, now: datetime | None = None
     ) -> ChangePage:

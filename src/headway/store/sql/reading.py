@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import product
+from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, tuple_, union_all
@@ -408,3 +409,16 @@ def similar_runs(
             passed = (row.finished_at - row.started_at).total_seconds()
             bucket.append(SimilarRun(duration_ms=int(passed * 1000), finished_at=row.finished_at, exact=is_exact))
     return sorted([*exact, *other], key=lambda run: run.finished_at, reverse=True)
+
+
+def typical_ms(db: Connection, tenant_id: str, *, agent_kind: str | None, task_type: str) -> int | None:
+    """Median duration of the newest 200 completed tasks of an agent and type."""
+    agent = _T.agent_kind.is_(None) if agent_kind is None else _T.agent_kind == agent_kind
+    query = (
+        select(_T.started_at, _T.finished_at)
+        .where(_T.tenant_id == tenant_id, _T.task_type == task_type, _T.status == "completed", agent)
+        .order_by(_T.created_at.desc())
+        .limit(200)
+    )
+    durations = [int((row.finished_at - row.started_at).total_seconds() * 1000) for row in db.execute(query)]
+    return int(median(durations)) if durations else None
