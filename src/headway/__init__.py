@@ -13,10 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from headway.domain.errors import HeadwayError
     from headway.sdk.api import attach, configure, create_task, current_task, flush, task
-    from headway.sdk.client import AsyncClient, Client
+    from headway.sdk.async_client import AsyncClient
+    from headway.sdk.client import Client
     from headway.sdk.failure import Cancelled
     from headway.sdk.integrations.stdlib_logging import LoggingHandler
-    from headway.sdk.progress import tqdm
+    from headway.sdk.progress import tqdm, trange
+    from headway.sdk.redaction import redact
     from headway.sdk.task_handle import TaskHandle
     from headway.sdk.tracking import tracked
 
@@ -32,13 +34,15 @@ __all__ = [
     "create_task",
     "current_task",
     "flush",
+    "redact",
     "task",
     "tqdm",
     "tracked",
+    "trange",
 ]
 
 _HOMES = {
-    "AsyncClient": "headway.sdk.client",
+    "AsyncClient": "headway.sdk.async_client",
     "Cancelled": "headway.sdk.failure",
     "Client": "headway.sdk.client",
     "HeadwayError": "headway.domain.errors",
@@ -49,9 +53,11 @@ _HOMES = {
     "create_task": "headway.sdk.api",
     "current_task": "headway.sdk.api",
     "flush": "headway.sdk.api",
+    "redact": "headway.sdk.redaction",
     "task": "headway.sdk.api",
     "tqdm": "headway.sdk.progress",
     "tracked": "headway.sdk.tracking",
+    "trange": "headway.sdk.progress",
 }
 
 

@@ -131,8 +131,8 @@ class Delivery:
             backlog.renumber()
             lost = max(batch.first_seq - expected, 0)
             notices.warn(
-                f"the server has the facts of this producer only up to number {expected - 1} (was it restored "
-                f"from a backup?): {lost} facts that it once acknowledged are lost and not held here"
+                f"the server has the facts of this producer only up to number {expected - 1} (was it "
+                f"restored from a backup?): {lost} facts that it once acknowledged are lost, not held here"
             )
         return Outcome(result=Result.AGAIN)
 

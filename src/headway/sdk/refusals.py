@@ -49,6 +49,11 @@ class Refusals:
         finally:
             os.close(fd)
 
+    def clear(self) -> None:
+        """Nothing is kept any more."""
+        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else ():
+            os.unlink(os.path.join(self.folder, name))
+
     def read(self) -> list[dict[str, Any]]:
         """What was kept, oldest first within each producer."""
         found: list[dict[str, Any]] = []

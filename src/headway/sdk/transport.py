@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from headway.domain.errors import Unavailable
+
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
 GZIP_FROM_BYTES = 2_000
@@ -22,8 +24,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DROPPED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 
 
-class Unreachable(Exception):
+class Unreachable(Unavailable):
     """No answer came from the server."""
+
+    slug = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
