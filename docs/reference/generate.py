@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from headway.domain.errors import HeadwayError
+from headway.interfaces.rest.problem_texts import FIELD_TEXTS, HTTP_TEXTS, TEXTS
+from headway.interfaces.rest.problems import STATUSES
 from headway.settings import Settings, setting_name
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +30,7 @@ names the nearest known one.
 
 PROBLEMS_PREAMBLE = """# Problems
 
-Made from `src/headway/domain/errors.py` by `make docs`.
+Made from `src/headway/domain/errors.py` and `src/headway/interfaces/rest/problem_texts.py` by `make docs`.
 
 Every error of the API is an `application/problem+json` document (RFC 9457). Its `type` is `/problems/` and
 one of the names below; a name once published stays. `title` and `detail` are for people and may change.
@@ -36,25 +38,16 @@ Members beside them carry what is concerned, such as `field`, `limit` or `expect
 """
 
 FIELD_PREAMBLE = """
-## Problems of one fact
+## Problems of one fact or field
 
 The facts endpoint refuses single facts and keeps the rest of the batch. A refusal names the fact's `seq`, the
-problem, the `field` and, where there is one, the `limit`.
+problem, the `field` and, where there is one, the `limit`. A request with one body is answered 422 with the same
+names.
 """
 
-FIELD_PROBLEMS = {
-    "bad-text": "The text holds a NUL character or a lone surrogate, which no database can keep.",
-    "hash-mismatch": "The content does not have the SHA-256 that was sent with it.",
-    "missing-field": "A field that this kind of fact needs is not there.",
-    "not-finite": "The number is NaN or infinite, or the JSON is nested too deep.",
-    "out-of-range": "The value lies outside the range, the time span or the set of choices in `limit`.",
-    "part-exceeds-whole": "A part of the tokens is larger than the whole it belongs to.",
-    "too-long": "The value is longer than `limit`.",
-    "too-short": "The value is shorter than what is needed.",
-    "unknown-kind": "There is no such kind of fact.",
-    "unknown-run": "The task has no run of this number.",
-    "wrong-type": "The value has another form than the field takes.",
-}
+HTTP_PREAMBLE = """
+## Problems of the request itself
+"""
 
 
 def settings_page() -> str:
@@ -73,23 +66,38 @@ def _shown_default(setting: Any) -> str:
 
 
 def problems_page() -> str:
-    """One row for each error of the tree, and one for each problem of a single field."""
-    errors = [f"| `{error.slug}` | {_first_line(error)} |" for error in error_tree(HeadwayError)]
-    single = [f"| `{slug}` | {meaning} |" for slug, meaning in sorted(FIELD_PROBLEMS.items())]
-    head = ["| problem | meaning |", "|---|---|"]
-    return "\n".join([PROBLEMS_PREAMBLE, *head, *errors, FIELD_PREAMBLE, *head, *single, ""])
+    """One row for each error of the tree, for each problem of a single field, and for each of HTTP."""
+    of_errors = {error.slug: error for error in error_tree(HeadwayError)}
+    errors = [f"| `{slug}` | {status_of_kind(error)} | {TEXTS[slug]} |" for slug, error in of_errors.items()]
+    return "\n".join(
+        [
+            PROBLEMS_PREAMBLE,
+            "| problem | status | meaning |",
+            "|---|---|---|",
+            *errors,
+            *_meanings(FIELD_PREAMBLE, FIELD_TEXTS),
+            *_meanings(HTTP_PREAMBLE, HTTP_TEXTS),
+            "",
+        ]
+    )
+
+
+def _meanings(preamble: str, texts: dict[str, str]) -> list[str]:
+    rows = [f"| `{slug}` | {meaning} |" for slug, meaning in sorted(texts.items())]
+    return [preamble, "| problem | meaning |", "|---|---|", *rows]
 
 
 def error_tree(error: type[HeadwayError]) -> Iterator[type[HeadwayError]]:
     """The errors of `headway.domain.errors`, parents first."""
-    if error.__module__ == "headway.domain.errors":
+    if error.__module__ == HeadwayError.__module__:
         yield error
         for child in error.__subclasses__():
             yield from error_tree(child)
 
 
-def _first_line(error: type[HeadwayError]) -> str:
-    return (error.__doc__ or "").partition("\n")[0]
+def status_of_kind(error: type[HeadwayError]) -> int:
+    """The HTTP status that errors of this kind are answered with."""
+    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
 
 
 def pages() -> dict[str, str]:
