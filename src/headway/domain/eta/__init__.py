@@ -5,7 +5,7 @@ Pure arithmetic over what the caller hands in; reading the history and knowing t
 
 from __future__ import annotations
 
-from headway.domain.eta.estimate import estimate
+from headway.domain.eta.combination import estimate
 from headway.domain.eta.values import Eta, FinishedRun, NoEta, ProgressReport
 
 __all__ = ["Eta", "FinishedRun", "NoEta", "ProgressReport", "estimate"]

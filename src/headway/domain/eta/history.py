@@ -1,10 +1,10 @@
 """Remaining time from how long runs like this one took, given that this one has already lasted a while.
 
-The distribution of a run's duration is a weighted sample of the finished runs that outlasted the time spent so
-far. The newest counts most (weight 1/rank: a run resembles the one just before it, but old ones still tell the
-range), the wider group counts as one further run, and a tenth of a run stands for "unlike any of them". The levels
-of the interval are those which past runs, predicted from the runs before them, would have needed: conformal
-prediction on the probability integral transform (Vovk et al., Algorithmic Learning in a Random World, 2005).
+The distribution of a run's duration is a weighted sample of the finished runs that outlasted the time spent
+so far. The newest counts most (weight 1/rank: a run resembles the one just before it, but old ones still tell
+the range), the wider group counts as one further run, and a tenth of a run stands for "unlike any of them".
+The levels of the interval are those that past runs, predicted from the runs before them, would have needed:
+Chernozhukov, Wuthrich & Zhu, "Distributional conformal prediction", PNAS 118 (2021).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def from_history(history: Sequence[FinishedRun], elapsed_ms: int) -> Remaining |
     if not exact and not wide:
         return None
     sample = durations(exact, wide, elapsed_ms)
-    judged = sorted([*_NOMINAL, *spread_ones(_past_levels(exact, wide, elapsed_ms))])
+    judged = sorted([*_NOMINAL, *((level, 1.0) for level in _past_levels(exact, wide, elapsed_ms))])
     low = quantile(sample, smooth_quantile(judged, _LOW))
     median = quantile(sample, 0.5)
     high = quantile(sample, smooth_quantile(judged, _HIGH))
@@ -57,13 +57,7 @@ def from_history(history: Sequence[FinishedRun], elapsed_ms: int) -> Remaining |
         median_ms=median - elapsed_ms,
         high_ms=max(median, high) - elapsed_ms,
         sample_size=len(exact) + len(wide),
-        past_error=None,
     )
-
-
-def spread_ones(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Give each value the weight 1."""
-    return [(value, 1.0) for value in values]
 
 
 def outlasting(history: Sequence[FinishedRun], group: str, elapsed_ms: float) -> list[int]:

@@ -37,7 +37,7 @@ class Eta:
     low_ms: int  # one run in ten is expected to end sooner
     median_ms: int
     high_ms: int  # one run in ten is expected to take longer
-    # history, combined: finished runs that lasted at least as long as this one has; progress: reports of this run
+    # history, combined: finished runs that outlasted the time spent so far; progress: points of the pace
     sample_size: int
     method: Method
 
@@ -57,5 +57,3 @@ class Remaining:
     median_ms: float
     high_ms: float
     sample_size: int
-    # |log(said / true)| of the median as it did on past runs; None without any to judge by
-    past_error: float | None
