@@ -40,9 +40,9 @@ Members beside them carry what is concerned, such as `field`, `limit` or `expect
 FIELD_PREAMBLE = """
 ## Problems of one fact or field
 
-The facts endpoint refuses single facts and keeps the rest of the batch. A refusal names the fact's `seq`, the
-problem, the `field` and, where there is one, the `limit`. A request with one body is answered 422 with the same
-names.
+The facts endpoint refuses single facts and keeps the rest of the batch. A refusal names the fact's `seq`,
+the problem, the `field` and, where there is one, the `limit`. A request with one body is answered 422 with
+the same names.
 """
 
 HTTP_PREAMBLE = """

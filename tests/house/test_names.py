@@ -20,9 +20,11 @@ NAMES = {
     "create_task",
     "current_task",
     "flush",
+    "redact",
     "task",
     "tqdm",
     "tracked",
+    "trange",
 }
 
 
