@@ -250,9 +250,7 @@ def average_duration(history: Sequence[FinishedRun], elapsed: int) -> float | No
 
 def elapsed_by_progress(reports: Sequence[ProgressReport], spent: int, elapsed: int) -> float | None:
     """The rest of the total that the newest progress implies, had it been reached after the time spent."""
-    if not reports:
-        return None
-    return max(spent * 100 / reports[-1].progress - elapsed, 0.0)
+    return max(spent * 100 / reports[-1].progress - elapsed, 0.0) if reports else None
 
 
 def figures(answers: Sequence[Answer]) -> dict[str, object]:
@@ -263,7 +261,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, object]:
     return {
         "questions": len(answers),
         "answered": len(answered),
-        "coverage": share(answered, lambda a: a.eta.low_ms <= a.true <= a.eta.high_ms),
+        "coverage": share(answered, is_inside),
         "sooner": share(answered, lambda a: a.true < a.eta.low_ms),
         "later": share(answered, lambda a: a.true > a.eta.high_ms),
         "methods": {
@@ -278,7 +276,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, object]:
         },
         "against_progress": {
             "questions": len(with_progress),
-            "coverage": share(with_progress, lambda a: a.eta.low_ms <= a.true <= a.eta.high_ms),
+            "coverage": share(with_progress, is_inside),
             "estimate": error(with_progress, lambda a: a.eta.median_ms),
             "average_duration": error(with_progress, lambda a: a.average),
             "elapsed_by_progress": error(with_progress, lambda a: a.by_progress),
@@ -287,11 +285,14 @@ def figures(answers: Sequence[Answer]) -> dict[str, object]:
         if with_progress
         else None,
         "coverage_by_elapsed_ms": {
-            str(elapsed): [len(group), share(group, lambda a: a.eta.low_ms <= a.true <= a.eta.high_ms)]
+            str(elapsed): share([a for a in answered if a.elapsed == elapsed], is_inside)
             for elapsed in sorted({answer.elapsed for answer in answered})
-            if (group := [answer for answer in answered if answer.elapsed == elapsed])
         },
     }
+
+
+def is_inside(answer: Answer) -> bool:
+    return answer.eta.low_ms <= answer.true <= answer.eta.high_ms
 
 
 def bars(found: dict[str, dict]) -> dict[str, bool]:
@@ -386,13 +387,15 @@ def main() -> int:
     if arguments.data is None:
         print("eta: skipped, no data folder (--data or HEADWAY_BENCH_DATA)")
         return 0
-    missing = [name for name in wanted if not (arguments.data / name).is_dir()]
-    for name in missing:
-        print(f"eta: {name} skipped, {arguments.data / name} is missing")
-    results = {name: measure(arguments.data, name, arguments.every) for name in wanted if name not in missing}
+    results = {}
+    for name in wanted:
+        if (arguments.data / name).is_dir():
+            results[name] = measure(arguments.data, name, arguments.every)
+        else:
+            print(f"eta: {name} skipped, {arguments.data / name} is missing")
     if results:
         print("\n".join(table(results)))
-    if results and arguments.every == 1 and not arguments.only:
+    if len(results) == len(DATA_SETS) and arguments.every == 1:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     return 0
