@@ -47,7 +47,9 @@ class IngestService:
         self.ledger = ledger
         self.queue_bytes = queue_bytes
         self.commit_facts = commit_facts
-        self.listeners: list[Callable[[str], None]] = []  # told the tenant after each commit, in the event loop
+        self.listeners: list[
+            Callable[[str], None]
+        ] = []  # told the tenant after each commit, in the event loop
         self._typical = Typical(ledger)
         self._writers = writers
         self._queues: OrderedDict[str, deque[_Waiting]] = OrderedDict()  # the next tenant first
@@ -61,7 +63,9 @@ class IngestService:
     async def start(self) -> None:
         """Begin writing."""
         self._stopping = False
-        self._tasks = [asyncio.create_task(self._run(), name=f"ingest-{number}") for number in range(self._writers)]
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"ingest-{number}") for number in range(self._writers)
+        ]
 
     async def stop(self) -> None:
         """Write what waits, then stop; what comes later is turned away."""
@@ -148,7 +152,9 @@ class IngestService:
             outcomes = [await self._alone(tenant_id, waiting.batch) for waiting in taken]
         except Exception as error:  # the outermost loop: the callers get the error, the writer lives on
             _log.exception("a commit failed")
-            outcomes = [StoreUnavailable(f"the commit failed: {type(error).__name__}", retry_after_s=5)] * len(taken)
+            outcomes = [
+                StoreUnavailable(f"the commit failed: {type(error).__name__}", retry_after_s=5)
+            ] * len(taken)
         for waiting, outcome in zip(taken, outcomes, strict=True):
             if waiting.answer.done():  # the client has gone; the commit stands
                 continue

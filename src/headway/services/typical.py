@@ -31,7 +31,9 @@ class Typical:
             (fact.agent, fact.task_type)  # type: ignore[union-attr]
             for batch in batches
             for fact in batch.facts
-            if fact.kind == "created" and getattr(fact, "task_type", None) is not None and not fact.estimate_ms  # type: ignore[union-attr]
+            if fact.kind == "created"
+            and getattr(fact, "task_type", None) is not None
+            and not fact.estimate_ms  # type: ignore[union-attr]
         }
         found: dict[Kind, int] = {}
         look_ups = 0
@@ -39,7 +41,9 @@ class Typical:
             at, typical = self._known.get((tenant_id, kind), (float("-inf"), None))
             if time.monotonic() - at > _FRESH_S and look_ups < _LOOK_UPS:
                 look_ups += 1
-                typical = await self._ledger.typical_ms(tenant_id, agent_kind=kind[0], task_type=kind[1] or "")
+                typical = await self._ledger.typical_ms(
+                    tenant_id, agent_kind=kind[0], task_type=kind[1] or ""
+                )
                 self._remember(tenant_id, kind, typical)
             if typical is not None:
                 found[kind] = typical

@@ -28,7 +28,9 @@ def _actor(user: Any, narrowed: str | None) -> Actor:
     role = Role(user.role)
     if narrowed is not None:
         role = min(role, Role(narrowed), key=_RANK.index)
-    return Actor(tenant_id=user.tenant_id, user_id=user.id, role=role, email=user.email, access_epoch=user.access_epoch)
+    return Actor(
+        tenant_id=user.tenant_id, user_id=user.id, role=role, email=user.email, access_epoch=user.access_epoch
+    )
 
 
 class SqlAccounts:
@@ -57,7 +59,9 @@ class SqlAccounts:
 
     async def list_tenants(self) -> list[tuple[str, str]]:
         """(id, name) of all tenants, oldest first."""
-        query = select(tables.tenant.c.id, tables.tenant.c.name).order_by(tables.tenant.c.created_at, tables.tenant.c.id)
+        query = select(tables.tenant.c.id, tables.tenant.c.name).order_by(
+            tables.tenant.c.created_at, tables.tenant.c.id
+        )
         return await self._database.read(lambda db: [(row[0], row[1]) for row in db.execute(query)])
 
     async def add_user(self, *, tenant_id: str, email: str, role: str, now: datetime) -> User:
@@ -78,7 +82,14 @@ class SqlAccounts:
         return _user(row) if row is not None else None
 
     async def add_key(
-        self, *, user: User, name: str, key_hash: str, role: str | None, expires_at: datetime | None, now: datetime
+        self,
+        *,
+        user: User,
+        name: str,
+        key_hash: str,
+        role: str | None,
+        expires_at: datetime | None,
+        now: datetime,
     ) -> ApiKey:
         """Keep a key by its hash."""
         key = ApiKey(
@@ -86,7 +97,9 @@ class SqlAccounts:
             expires_at=expires_at, revoked_at=None, last_used_at=None,
         )  # fmt: skip
         values = {field: getattr(key, field) for field in ApiKey.__slots__}
-        await self._database.write(lambda db: db.execute(insert(tables.api_key).values(key_hash=key_hash, **values)))
+        await self._database.write(
+            lambda db: db.execute(insert(tables.api_key).values(key_hash=key_hash, **values))
+        )
         return key
 
     async def list_keys(self, tenant_id: str) -> list[ApiKey]:
@@ -111,7 +124,11 @@ class SqlAccounts:
             .where(_K.key_hash == key_hash)
         )  # fmt: skip
         row = await self._database.read(lambda db: db.execute(query).one_or_none())
-        if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        if (
+            row is None
+            or row.revoked_at is not None
+            or (row.expires_at is not None and row.expires_at <= now)
+        ):
             return None
         if row.last_used_at is None or now - row.last_used_at > _USED_GRAIN:
             this = (_K.tenant_id == row.tenant_id) & (_K.id == row.key_id)
@@ -163,7 +180,9 @@ class SqlAccounts:
 
     async def end_session(self, token_hash: str) -> None:
         """Sign a browser out."""
-        await self._database.write(lambda db: db.execute(delete(tables.session).where(_N.token_hash == token_hash)))
+        await self._database.write(
+            lambda db: db.execute(delete(tables.session).where(_N.token_hash == token_hash))
+        )
 
 
 def _insert_user(db: Connection, tenant_id: str, email: str, role: Role, now: datetime) -> User:

@@ -48,8 +48,13 @@ def changes(db: Connection, secret: bytes, viewer: Actor, cursor: str | None, *,
         )
     ]
     deleted = [
-        Tombstone(task_id=row.id, user_id=row.user_id, project_id=row.project_id, change_seq=row.change_seq,
-                  deleted_at=row.deleted_at)
+        Tombstone(
+            task_id=row.id,
+            user_id=row.user_id,
+            project_id=row.project_id,
+            change_seq=row.change_seq,
+            deleted_at=row.deleted_at,
+        )
         for row in db.execute(
             select(tables.tombstone)
             .where(

@@ -25,7 +25,9 @@ class Dialect(Protocol):
     name: str
     for_update: bool  # whether rows must be locked one by one
 
-    def insert(self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def insert(
+        self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         """Insert new rows as fast as the database can."""
 
     def insert_missing(
@@ -34,17 +36,33 @@ class Dialect(Protocol):
         """Insert the rows whose key is not there yet."""
 
     def update(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Set columns of existing rows; each row holds the keys, then the columns."""
 
     def add(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Add amounts to counters, making rows that are missing."""
 
     def select_by_ids(
-        self, db: Connection, table: Table, columns: Sequence[str], tenant_id: str, ids: Sequence[str], lock: bool
+        self,
+        db: Connection,
+        table: Table,
+        columns: Sequence[str],
+        tenant_id: str,
+        ids: Sequence[str],
+        lock: bool,
     ) -> list[tuple[Any, ...]]:
         """Rows by `id` in id order, with native values, locked where asked."""
 
@@ -57,8 +75,11 @@ def encode_columns(
     table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]], encoders: dict[type[Any], Any]
 ) -> Iterable[Sequence[Any]]:
     """Rows with each value as the driver wants it, worked out column by column."""
-    wanted = [(index, encoders[type(table.c[name].type)]) for index, name in enumerate(columns)
-              if type(table.c[name].type) in encoders]
+    wanted = [
+        (index, encoders[type(table.c[name].type)])
+        for index, name in enumerate(columns)
+        if type(table.c[name].type) in encoders
+    ]
     if not wanted or not rows:
         return rows
     by_column: list[Sequence[Any]] = list(zip(*rows, strict=True))
@@ -77,7 +98,9 @@ class SqliteDialect:
         raw: Any = db.connection.driver_connection
         raw.executemany(statement, encode_columns(table, columns, rows, SQLITE_ENCODERS))
 
-    def insert(self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def insert(
+        self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         """Insert with executemany."""
         if rows:
             self._many(db, _sqlite_insert(table.name, tuple(columns)), table, columns, rows)
@@ -91,7 +114,12 @@ class SqliteDialect:
             self._many(db, statement, table, columns, rows)
 
     def update(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Update with executemany."""
         if not rows:
@@ -101,17 +129,30 @@ class SqliteDialect:
         self._many(db, _sqlite_update(table.name, tuple(keys), tuple(columns)), table, ordered, moved)
 
     def add(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Upsert with executemany."""
         if not rows:
             return
         named = (*keys, *columns)
-        statement = _sqlite_insert(table.name, named) + _on_conflict_add(table.name, tuple(keys), tuple(columns))
+        statement = _sqlite_insert(table.name, named) + _on_conflict_add(
+            table.name, tuple(keys), tuple(columns)
+        )
         self._many(db, statement, table, named, rows)
 
     def select_by_ids(
-        self, db: Connection, table: Table, columns: Sequence[str], tenant_id: str, ids: Sequence[str], lock: bool
+        self,
+        db: Connection,
+        table: Table,
+        columns: Sequence[str],
+        tenant_id: str,
+        ids: Sequence[str],
+        lock: bool,
     ) -> list[tuple[Any, ...]]:
         """Select in chunks; the whole database is locked already."""
         raw: Any = db.connection.driver_connection
@@ -124,7 +165,10 @@ class SqliteDialect:
             rows += raw.execute(statement, (key, *part)).fetchall()
         processors = _result_processors(table, tuple(columns), db.dialect)
         return [
-            tuple(value if process is None else process(value) for value, process in zip(row, processors, strict=True))
+            tuple(
+                value if process is None else process(value)
+                for value, process in zip(row, processors, strict=True)
+            )
             for row in rows
         ]
 
@@ -135,7 +179,9 @@ class PostgresDialect:
     name = "postgresql"
     for_update = True
 
-    def insert(self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def insert(
+        self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         """Insert with COPY."""
         if not rows:
             return
@@ -150,17 +196,29 @@ class PostgresDialect:
     ) -> None:
         """Insert from one JSON parameter, leaving existing rows alone."""
         if rows:
-            self._from_json(db, _postgres_insert(table, tuple(columns)) + " ON CONFLICT DO NOTHING", columns, rows)
+            self._from_json(
+                db, _postgres_insert(table, tuple(columns)) + " ON CONFLICT DO NOTHING", columns, rows
+            )
 
     def update(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Update from one JSON parameter."""
         if rows:
             self._from_json(db, _postgres_update(table, tuple(keys), tuple(columns)), (*keys, *columns), rows)
 
     def add(
-        self, db: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+        self,
+        db: Connection,
+        table: Table,
+        keys: Sequence[str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
     ) -> None:
         """Upsert from one JSON parameter; the rows come in key order."""
         if not rows:
@@ -169,13 +227,21 @@ class PostgresDialect:
         statement = _postgres_insert(table, named) + _on_conflict_add(table.name, tuple(keys), tuple(columns))
         self._from_json(db, statement, named, rows)
 
-    def _from_json(self, db: Connection, statement: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def _from_json(
+        self, db: Connection, statement: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         raw: Any = db.connection.driver_connection
         payload = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
         raw.execute(statement, (payload,))
 
     def select_by_ids(
-        self, db: Connection, table: Table, columns: Sequence[str], tenant_id: str, ids: Sequence[str], lock: bool
+        self,
+        db: Connection,
+        table: Table,
+        columns: Sequence[str],
+        tenant_id: str,
+        ids: Sequence[str],
+        lock: bool,
     ) -> list[tuple[Any, ...]]:
         """Select with one array parameter."""
         raw: Any = db.connection.driver_connection
@@ -236,7 +302,9 @@ def _postgres_update(table: Table, keys: tuple[str, ...], columns: tuple[str, ..
 def _postgres_select(table: Table, columns: tuple[str, ...], lock: bool) -> str:
     named = ", ".join(f"{name}::text" if isinstance(table.c[name].type, Id) else name for name in columns)
     suffix = " FOR UPDATE" if lock else ""
-    return f"SELECT {named} FROM {table.name} WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id{suffix}"
+    return (
+        f"SELECT {named} FROM {table.name} WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id{suffix}"
+    )
 
 
 @lru_cache(maxsize=256)

@@ -49,7 +49,9 @@ class Database:
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="headway-read")
         if self.is_sqlite:
             if not self.path or self.path == ":memory:":
-                raise InvalidInput("SQLite needs a file: sqlite:///path/to/headway.db", field="HEADWAY_DATABASE_URL")
+                raise InvalidInput(
+                    "SQLite needs a file: sqlite:///path/to/headway.db", field="HEADWAY_DATABASE_URL"
+                )
             self.writer = sqlite_engine(url, size=1, immediate=True)
             self.reader = sqlite_engine(url, size=readers, immediate=False)
         else:
@@ -134,13 +136,25 @@ def sqlite_engine(url: str, *, size: int, immediate: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
-        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": 15, "cached_statements": 512},
+        connect_args={
+            "check_same_thread": False,
+            "isolation_level": None,
+            "timeout": 15,
+            "cached_statements": 512,
+        },
     )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000",
-                       "cache_size=-32000", "temp_store=MEMORY", "wal_autocheckpoint=4000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=15000",
+            "cache_size=-32000",
+            "temp_store=MEMORY",
+            "wal_autocheckpoint=4000",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -184,15 +198,25 @@ def meaning_of(error: BaseException) -> StoreUnavailable | DataRefused | _LostRa
     """What a driver's error means: the value, the moment or the connection is at fault."""
     original: BaseException = getattr(error, "orig", None) or error
     first_line = str(original).partition("\n")[0]
-    if isinstance(original, OverflowError | sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError):
+    if isinstance(
+        original, OverflowError | sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError
+    ):
         return DataRefused(f"the database refuses a value: {first_line}")
     if isinstance(original, sqlite3.OperationalError):
         busy = "locked" in first_line or "busy" in first_line
-        return _LostRace(first_line) if busy else StoreUnavailable(f"the database failed: {first_line}", retry_after_s=2)
+        return (
+            _LostRace(first_line)
+            if busy
+            else StoreUnavailable(f"the database failed: {first_line}", retry_after_s=2)
+        )
     state: str = getattr(original, "sqlstate", None) or ""
     if state == _UNIQUE or state[:2] in ("40", "55"):
         return _LostRace(first_line)
-    if state[:2] in ("22", "23") or type(original).__name__ in ("DataError", "ProgrammingError") and not state:
+    if (
+        state[:2] in ("22", "23")
+        or type(original).__name__ in ("DataError", "ProgrammingError")
+        and not state
+    ):
         return DataRefused(f"the database refuses a value: {first_line}")
     _log.warning("the database is not available: %s", first_line)
     return StoreUnavailable(f"the database is not available: {first_line}", retry_after_s=2)

@@ -23,7 +23,7 @@ from headway.domain.task import Cell, Refusal, Run, TaskState
 from headway.store.port import Batch, Ingested
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
-from headway.store.sql.rows import STATE_COLUMNS, load_calls, load_runs, select_states, write_tasks
+from headway.store.sql.rows import load_calls, load_runs, select_states, write_tasks
 from headway.store.sql.tallying import add_contribution
 
 _NO_TYPICAL: Mapping[tuple[str | None, str | None], int] = {}
@@ -35,7 +35,9 @@ class Memory:
     """What a process has seen committed and need not look up again."""
 
     cells: set[tuple[str, int]] = field(default_factory=set)  # tenant, cell key
-    projects: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # tenant, slug or id -> id, maker
+    projects: dict[tuple[str, str], tuple[str, str]] = field(
+        default_factory=dict
+    )  # tenant, slug or id -> id, maker
 
     def learn(self, other: Memory) -> None:
         """Take over what a committed transaction found."""
@@ -179,7 +181,11 @@ class Commit:
         for fact in facts:
             work = self.work.get(fact.task_id) if fact.task_id else None
             state = work.after if work else None
-            if state is None or state.cancel_requested_at is None or state.status in ("completed", "failed", "timeout"):
+            if (
+                state is None
+                or state.cancel_requested_at is None
+                or state.status in ("completed", "failed", "timeout")
+            ):
                 continue
             wanted[state.id] = state.cancel_reason or ""
         return tuple(wanted.items())
@@ -196,7 +202,9 @@ class Commit:
         if self.work or self.refusals:
             self._write(batches)
 
-    def _sort_by_task(self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]) -> dict[str, list[Part]]:
+    def _sort_by_task(
+        self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]
+    ) -> dict[str, list[Part]]:
         parts: dict[str, list[Part]] = {}
         for index, facts in enumerate(fresh):
             nobody = Cell(batches[index].actor.user_id, None, None)
@@ -245,46 +253,62 @@ class Commit:
                     self.found.projects[self.tenant_id, name] = (identity, maker)
 
     def _make_projects(self, slugs: Sequence[str], makers: Mapping[str, tuple[str, datetime]]) -> None:
-        columns = ("tenant_id", "id", "slug", "name", "priority", "status", "created_by", "created_at", "updated_at")
+        columns = (
+            "tenant_id",
+            "id",
+            "slug",
+            "name",
+            "priority",
+            "status",
+            "created_by",
+            "created_at",
+            "updated_at",
+        )
         rows = [
-            (self.tenant_id, ids.uuid7(), slug, slug, 2, "active", makers[slug][0], makers[slug][1], makers[slug][1])
+            (
+                self.tenant_id,
+                ids.uuid7(),
+                slug,
+                slug,
+                2,
+                "active",
+                makers[slug][0],
+                makers[slug][1],
+                makers[slug][1],
+            )
             for slug in slugs
         ]
         self.dialect.insert_missing(self.db, tables.project, columns, rows)
 
     def _load(self, batches: Sequence[Batch], parts: Mapping[str, list[Part]]) -> None:
-        """Lock the states of all tasks in id order; those never heard of are made first."""
+        """Lock the states of all tasks in id order.
+
+        A task never heard of has nothing to lock. When two writers touch it first at once, the second runs into the
+        first one's rows, which is a lost race: its next try finds them committed. So that a thousand new tasks cost
+        one COPY, not an insert, a lock and an update each.
+        """
         wanted = sorted(parts)
         states = select_states(self.db, self.dialect, self.tenant_id, wanted, lock=True)
         missing = [identity for identity in wanted if identity not in states]
-        missing = self._bury(missing, parts, batches)
-        if missing and self.dialect.for_update:
-            blanks = [
-                TaskState(id=identity, user_id=batches[parts[identity][0].batch].actor.user_id,
-                          created_at=batches[0].received_at, run_created_at=batches[0].received_at)
-                for identity in missing
-                if any(fact.kind != "heartbeat" for part in parts[identity] for fact in part.facts)
-            ]
-            rows = [(self.tenant_id, *STATE_COLUMNS.values_of(blank)) for blank in blanks]
-            self.dialect.insert_missing(self.db, tables.task_state, ("tenant_id", *STATE_COLUMNS.names), rows)
-            states |= select_states(self.db, self.dialect, self.tenant_id, [blank.id for blank in blanks], lock=True)
+        self._bury(missing, parts, batches)
         older = self._load_older_runs(states, parts)
         for identity in parts:
-            state = states.get(identity)
-            before = state if state is not None and state.version > 0 else None
+            before = states.get(identity)
             self.work[identity] = TaskWork(before, before, older.get(identity, {}))
 
-    def _bury(self, missing: list[str], parts: Any, batches: Sequence[Batch]) -> list[str]:
+    def _bury(self, missing: list[str], parts: dict[str, list[Part]], batches: Sequence[Batch]) -> None:
         """Refuse facts about deleted tasks; the rest of the missing ones is new."""
         if not missing:
-            return missing
+            return
         deleted = {
-            row[0] for row in self.dialect.select_by_ids(self.db, tables.tombstone, ("id",), self.tenant_id, missing, False)
+            row[0]
+            for row in self.dialect.select_by_ids(
+                self.db, tables.tombstone, ("id",), self.tenant_id, missing, False
+            )
         }
         for identity in deleted:
             for part in parts.pop(identity):
                 self._refuse_part(part, "deleted", "the task was deleted", None, batches)
-        return [identity for identity in missing if identity not in deleted]
 
     def _refuse_part(
         self, part: Part, slug: str, detail: str, state: TaskState | None, batches: Sequence[Batch]
@@ -302,15 +326,22 @@ class Commit:
         wanted = []
         for identity, state in states.items():
             if state.run_number > 1 and any(
-                fact.run is None or fact.run < state.run_number for part in parts[identity] for fact in part.facts
+                fact.run is None or fact.run < state.run_number
+                for part in parts[identity]
+                for fact in part.facts
             ):
                 wanted.append(identity)
         runs = load_runs(self.db, self.tenant_id, wanted) if wanted else {}
-        return {identity: {run.number: run for run in found if run.number < states[identity].run_number}
-                for identity, found in runs.items()}
+        return {
+            identity: {run.number: run for run in found if run.number < states[identity].run_number}
+            for identity, found in runs.items()
+        }
 
     def _fold(
-        self, batches: Sequence[Batch], parts: Mapping[str, list[Part]], projects: Mapping[str, tuple[str, str]]
+        self,
+        batches: Sequence[Batch],
+        parts: Mapping[str, list[Part]],
+        projects: Mapping[str, tuple[str, str]],
     ) -> None:
         seen = self._seen_ids(parts)
         contexts: dict[int, Context] = {}
@@ -320,7 +351,9 @@ class Commit:
                 batch = batches[part.batch]
                 state = work.after
                 if state is not None and not batch.actor.may_see(state.user_id, state.project_id):
-                    self._refuse_part(part, "not-found", "there is no such task, or you may not see it", None, batches)
+                    self._refuse_part(
+                        part, "not-found", "there is no such task, or you may not see it", None, batches
+                    )
                     continue
                 context = contexts.get(part.batch)
                 if context is None:
@@ -360,7 +393,9 @@ class Commit:
             if found is None or not actor.may_see(found[1], found[0]):
                 hidden.append(fact)
         if hidden:
-            self._refuse_part(Part(part.batch, hidden), "not-found", "there is no such project", None, batches)
+            self._refuse_part(
+                Part(part.batch, hidden), "not-found", "there is no such project", None, batches
+            )
         return [fact for fact in part.facts if fact not in hidden] if hidden else part.facts
 
     def _seen_ids(self, parts: Mapping[str, list[Part]]) -> dict[str, set[str]]:
@@ -400,12 +435,20 @@ class Commit:
         held = [
             work
             for work in self.work.values()
-            if work.after is not None and work.before is not None
+            if work.after is not None
+            and work.before is not None
             and work.after.lease_ends_at != work.before.lease_ends_at
             and not work.changed
         ]
         write_tasks(self.db, self.dialect, self.tenant_id, changed, held)
-        add_contribution(self.db, self.dialect, self.tenant_id, self._contribution(batches, changed), self.memory, self.found)
+        add_contribution(
+            self.db,
+            self.dialect,
+            self.tenant_id,
+            self._contribution(batches, changed),
+            self.memory,
+            self.found,
+        )
 
     def _write_facts(self, batches: Sequence[Batch]) -> None:
         tenant_id = self.tenant_id
@@ -420,8 +463,19 @@ class Commit:
             if rows:
                 self.dialect.insert(self.db, table, _COLUMNS[table.name], rows)
         refused = [
-            (tenant_id, batches[index].actor.user_id, batches[index].producer, refusal.seq, refusal.task_id, refusal.kind,
-             refusal.slug, refusal.detail, refusal.status, batches[index].received_at, *cell)
+            (
+                tenant_id,
+                batches[index].actor.user_id,
+                batches[index].producer,
+                refusal.seq,
+                refusal.task_id,
+                refusal.kind,
+                refusal.slug,
+                refusal.detail,
+                refusal.status,
+                batches[index].received_at,
+                *cell,
+            )
             for index, refusal, cell in self.refusals
         ]
         self.dialect.insert(self.db, tables.refusal, _COLUMNS["hw_refusal"], refused)

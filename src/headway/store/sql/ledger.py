@@ -64,7 +64,12 @@ class SqlLedger:
         typical_ms: Mapping[tuple[str | None, str | None], int] | None = None,
     ) -> Commit:
         return Commit(
-            db, self._database.dialect, tenant_id, self._memory, lease=self._lease, typical_ms=typical_ms or {}
+            db,
+            self._database.dialect,
+            tenant_id,
+            self._memory,
+            lease=self._lease,
+            typical_ms=typical_ms or {},
         )
 
     async def ingest(
@@ -171,7 +176,15 @@ class SqlLedger:
         """Log entries of a task."""
         return await self._database.read(
             lambda db: reading.list_entries(
-                db, tenant_id, task_id, kinds=kinds, levels=levels, text=text, after=after, limit=limit, newest=newest
+                db,
+                tenant_id,
+                task_id,
+                kinds=kinds,
+                levels=levels,
+                text=text,
+                after=after,
+                limit=limit,
+                newest=newest,
             )
         )
 
@@ -183,13 +196,17 @@ class SqlLedger:
             lambda db: reading.list_llm_calls(db, self._secret[0], viewer, wanted, limit=limit, cursor=cursor)
         )
 
-    async def list_metrics(self, tenant_id: str, task_id: str, *, after: int = 0, limit: int = 1000) -> list[MetricRow]:
+    async def list_metrics(
+        self, tenant_id: str, task_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[MetricRow]:
         """Metrics of a task."""
         return await self._database.read(
             lambda db: reading.list_metrics(db, tenant_id, task_id, after=after, limit=limit)
         )
 
-    async def list_artifacts(self, tenant_id: str, task_id: str, *, after: int = 0, limit: int = 200) -> list[ArtifactRow]:
+    async def list_artifacts(
+        self, tenant_id: str, task_id: str, *, after: int = 0, limit: int = 200
+    ) -> list[ArtifactRow]:
         """Artifacts of a task, without bytes."""
         return await self._database.read(
             lambda db: reading.list_artifacts(db, tenant_id, task_id, after=after, limit=limit)
@@ -219,7 +236,9 @@ class SqlLedger:
         self, tenant_id: str, scope: Scope, *, start: datetime | None = None, end: datetime | None = None
     ) -> dict[tuple[str, str, str], dict[str, int]]:
         """LLM figures by provider, model and template."""
-        return await self._database.read(lambda db: tallies.llm_breakdown(db, tenant_id, scope, start=start, end=end))
+        return await self._database.read(
+            lambda db: tallies.llm_breakdown(db, tenant_id, scope, start=start, end=end)
+        )
 
     async def similar_runs(
         self,
@@ -254,7 +273,9 @@ class SqlLedger:
         self, viewer: Actor, cursor: str | None, *, limit: int = 200, now: datetime | None = None
     ) -> ChangePage:
         """Tasks changed after the cursor."""
-        return await self._database.read(lambda db: changes.changes(db, self._secret[0], viewer, cursor, limit=limit))
+        return await self._database.read(
+            lambda db: changes.changes(db, self._secret[0], viewer, cursor, limit=limit)
+        )
 
     async def head(self, tenant_id: str) -> int:
         """The newest change number."""
@@ -263,7 +284,12 @@ class SqlLedger:
     async def overdue(self, now: datetime, limit: int) -> list[Overdue]:
         """Open runs whose lease ended, longest ago first."""
         names = ("tenant_id", "id", "user_id", "run_number", "lease_ends_at")
-        query = select(*(_S[name] for name in names)).where(_S.lease_ends_at < now).order_by(_S.lease_ends_at).limit(limit)
+        query = (
+            select(*(_S[name] for name in names))
+            .where(_S.lease_ends_at < now)
+            .order_by(_S.lease_ends_at)
+            .limit(limit)
+        )
         rows = await self._database.read(lambda db: db.execute(query).all())
         return [
             Overdue(tenant_id=row[0], task_id=row[1], user_id=row[2], run_number=row[3], lease_ends_at=row[4])
@@ -286,7 +312,9 @@ class SqlLedger:
 
         def work(db: Connection) -> tuple[Memory, int]:
             commit = self._commit(db, tenant_id)
-            stale = (_P.tenant_id == tenant_id) & (_P.updated_at < now - _KEEP_ANSWERS) & _P.answer.is_not(None)
+            stale = (
+                (_P.tenant_id == tenant_id) & (_P.updated_at < now - _KEEP_ANSWERS) & _P.answer.is_not(None)
+            )
             db.execute(update(tables.producer).where(stale).values(answer=None))
             db.execute(
                 tables.producer.delete().where(_P.tenant_id == tenant_id, _P.updated_at < now - _KEEP_MARKS)
@@ -305,12 +333,16 @@ class SqlLedger:
         """The answer kept for a single REST write, for a day."""
         fresh = datetime.now(UTC) - _KEEP_ANSWERS
         query = select(_P.answer).where(
-            _P.tenant_id == actor.tenant_id, _P.user_id == actor.user_id, _P.producer == producer, _P.updated_at > fresh
+            _P.tenant_id == actor.tenant_id,
+            _P.user_id == actor.user_id,
+            _P.producer == producer,
+            _P.updated_at > fresh,
         )
         return await self._database.read(lambda db: db.execute(query).scalar())
 
     async def store_answer(self, actor: Actor, producer: str, answer: Any) -> None:
         """Keep the answer of a single REST write."""
         this = (_P.tenant_id == actor.tenant_id) & (_P.user_id == actor.user_id) & (_P.producer == producer)
-        await self._database.write(lambda db: db.execute(update(tables.producer).where(this).values(answer=answer)))
-
+        await self._database.write(
+            lambda db: db.execute(update(tables.producer).where(this).values(answer=answer))
+        )

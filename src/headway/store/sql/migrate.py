@@ -46,7 +46,9 @@ def require_current(db: Connection, url: str) -> None:
     shown = make_url(url).render_as_string(hide_password=True)
     if found is not None and found not in known:
         raise SchemaOutdated(f"{shown} was made by a newer Headway (revision {found}): install that version")
-    raise SchemaOutdated(f"{shown} is at revision {found or 'none'}, this Headway needs {wanted}: run `headway migrate`")
+    raise SchemaOutdated(
+        f"{shown} is at revision {found or 'none'}, this Headway needs {wanted}: run `headway migrate`"
+    )
 
 
 def upgrade(url: str) -> list[str]:

@@ -41,7 +41,15 @@ class SqlProjects:
         self._secret = secret
 
     async def create(
-        self, actor: Actor, *, name: str, slug: str, objective: str | None, priority: int, status: str, now: datetime
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        slug: str,
+        objective: str | None,
+        priority: int,
+        status: str,
+        now: datetime,
     ) -> Project:
         """A new project; raise Conflict when the slug is taken."""
         project = Project(
@@ -58,10 +66,20 @@ class SqlProjects:
 
         return await self._database.write(work)
 
-    async def update(self, actor: Actor, project_id: str, values: Mapping[str, Any], now: datetime) -> Project | None:
+    async def update(
+        self, actor: Actor, project_id: str, values: Mapping[str, Any], now: datetime
+    ) -> Project | None:
         """Change name, objective, priority or status of a visible project."""
-        allowed = {name: value for name, value in values.items() if name in ("name", "objective", "priority", "status")}
-        statement = update(tables.project).where(*_seen_by(actor), _P.id == project_id).values(**allowed, updated_at=now)
+        allowed = {
+            name: value
+            for name, value in values.items()
+            if name in ("name", "objective", "priority", "status")
+        }
+        statement = (
+            update(tables.project)
+            .where(*_seen_by(actor), _P.id == project_id)
+            .values(**allowed, updated_at=now)
+        )
         changed = await self._database.write(lambda db: db.execute(statement).rowcount)
         return await self.get(actor, project_id) if changed else None
 
@@ -96,4 +114,6 @@ class SqlProjects:
         if not project_ids:
             return {}
         query = select(tables.project).where(*_seen_by(viewer), _P.id.in_(list(project_ids)))
-        return {row.id: _project(row) for row in await self._database.read(lambda db: db.execute(query).all())}
+        return {
+            row.id: _project(row) for row in await self._database.read(lambda db: db.execute(query).all())
+        }

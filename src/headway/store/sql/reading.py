@@ -43,7 +43,9 @@ _DEFAULTS = ("labels", "links", "metadata", "config")
 _JOINED = and_(_S.tenant_id == _T.tenant_id, _S.id == _T.id)
 
 
-def visible(viewer: Actor, user_id: ColumnElement[Any], project_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+def visible(
+    viewer: Actor, user_id: ColumnElement[Any], project_id: ColumnElement[Any]
+) -> list[ColumnElement[bool]]:
     """The condition that a row's owner and project let the viewer see it."""
     if viewer.sees_all:
         return []
@@ -102,18 +104,31 @@ def _position(secret: bytes, bound: str, cursor: str, shape: int) -> list[Any]:
 
 
 def list_tasks(
-    db: Connection, secret: bytes, viewer: Actor, wanted: TaskFilter, *, order: str, limit: int, cursor: str | None
+    db: Connection,
+    secret: bytes,
+    viewer: Actor,
+    wanted: TaskFilter,
+    *,
+    order: str,
+    limit: int,
+    cursor: str | None,
 ) -> Page[Task]:
     """One page of visible tasks that match, in order of creation."""
     if order not in ORDERS:
-        raise UnsupportedFilter(f"tasks can be ordered by {', '.join(ORDERS)}", field="order", limit=list(ORDERS))
+        raise UnsupportedFilter(
+            f"tasks can be ordered by {', '.join(ORDERS)}", field="order", limit=list(ORDERS)
+        )
     bound = _bound(viewer, "tasks", wanted, order)
     after = None
     if cursor is not None:
         at, identity = _position(secret, bound, cursor, 2)
         after = (datetime.fromisoformat(at), identity)
     page = _page_of_ids(viewer, wanted, descending=order.startswith("-"), after=after, limit=limit + 1)
-    direction = (page.c.created_at.desc(), page.c.id.desc()) if order.startswith("-") else (page.c.created_at, page.c.id)
+    direction = (
+        (page.c.created_at.desc(), page.c.id.desc())
+        if order.startswith("-")
+        else (page.c.created_at, page.c.id)
+    )
     query = tasks_query(viewer).join(page, page.c.id == _T.id).order_by(*direction)
     found = [task_of(row) for row in db.execute(query)]
     last = found[limit - 1] if len(found) > limit else None
@@ -142,7 +157,10 @@ def _page_of_ids(
     merged = union_all(*(select(branch.c.created_at, branch.c.id) for branch in branches)).subquery()
     ends = [merged.c.created_at, merged.c.id]
     return (
-        select(*ends).order_by(*([end.desc() for end in ends] if descending else ends)).limit(limit).subquery()
+        select(*ends)
+        .order_by(*([end.desc() for end in ends] if descending else ends))
+        .limit(limit)
+        .subquery()
     )
 
 
@@ -162,8 +180,10 @@ def _branches(viewer: Actor, wanted: TaskFilter, terms: list[str]) -> list[list[
         lead += [_has_term(viewer.tenant_id, other) for other in others]
         if rest:
             lead.append(
-                select(literal(1)).where(_T.tenant_id == term.tenant_id, _T.id == term.id, *rest)
-                .correlate(tables.term).exists()
+                select(literal(1))
+                .where(_T.tenant_id == term.tenant_id, _T.id == term.id, *rest)
+                .correlate(tables.term)
+                .exists()
             )
         return [lead]
     tenant = _T.tenant_id == viewer.tenant_id
@@ -180,7 +200,8 @@ def _branches(viewer: Actor, wanted: TaskFilter, terms: list[str]) -> list[list[
         return [[tenant, *rest]]
     column = _LEAD_COLUMN[lead_name]
     return [
-        [tenant, column == value, _T.status == status, *rest] for value, status in product(dict.fromkeys(values), statuses)
+        [tenant, column == value, _T.status == status, *rest]
+        for value, status in product(dict.fromkeys(values), statuses)
     ]
 
 
@@ -235,8 +256,19 @@ def count_tasks(db: Connection, viewer: Actor, wanted: TaskFilter) -> int | None
 
 
 def _run_record(row: Any, *, details: bool) -> RunRecord:
-    names = ("task_id", "number", "status", "created_at", "started_at", "finished_at", "inferred", "late_outcome",
-             "error", "memory_mb", "rounds") + (("result", "error_details", "plan") if details else ())
+    names = (
+        "task_id",
+        "number",
+        "status",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "inferred",
+        "late_outcome",
+        "error",
+        "memory_mb",
+        "rounds",
+    ) + (("result", "error_details", "plan") if details else ())
     return RunRecord(**{name: getattr(row, name) for name in names})
 
 
@@ -253,14 +285,20 @@ def list_runs(
     )
     if wanted.status:
         query = query.where(_R.status.in_(list(wanted.status)))
-    without_status = TaskFilter(**{name: getattr(wanted, name) for name in wanted.__dataclass_fields__ if name != "status"})
+    without_status = TaskFilter(
+        **{name: getattr(wanted, name) for name in wanted.__dataclass_fields__ if name != "status"}
+    )
     query = query.where(*_conditions(without_status))
     for wanted_term in _terms(wanted):
         term = tables.term.alias()
         query = query.where(
             select(literal(1))
-            .where(term.c.tenant_id == _T.tenant_id, term.c.term == wanted_term, term.c.created_at == _T.created_at,
-                   term.c.id == _T.id)
+            .where(
+                term.c.tenant_id == _T.tenant_id,
+                term.c.term == wanted_term,
+                term.c.created_at == _T.created_at,
+                term.c.id == _T.id,
+            )
             .exists()
         )
     if cursor is not None:
@@ -271,7 +309,9 @@ def list_runs(
     rows = db.execute(query.order_by(*(column.desc() for column in key)).limit(limit + 1)).all()
     items = tuple(_run_record(row, details=False) for row in rows[:limit])
     last = items[-1] if len(rows) > limit else None
-    following = seal(secret, bound, [last.created_at.isoformat(), last.task_id, last.number]) if last else None
+    following = (
+        seal(secret, bound, [last.created_at.isoformat(), last.task_id, last.number]) if last else None
+    )
     return Page(items=items, next_cursor=following)
 
 
@@ -321,7 +361,10 @@ def list_llm_calls(
         .where(c.tenant_id == viewer.tenant_id, *visible(viewer, _T.user_id, _T.project_id))
     )
     for column, values in (
-        (c.task_id, wanted.task), (c.provider, wanted.provider), (c.model, wanted.model), (_T.agent_kind, wanted.agent)
+        (c.task_id, wanted.task),
+        (c.provider, wanted.provider),
+        (c.model, wanted.model),
+        (_T.agent_kind, wanted.agent),
     ):
         if values:
             query = query.where(column.in_(list(values)))
@@ -353,7 +396,9 @@ def list_metrics(db: Connection, tenant_id: str, task_id: str, *, after: int, li
     return [MetricRow(*row) for row in db.execute(query)]
 
 
-def list_artifacts(db: Connection, tenant_id: str, task_id: str, *, after: int, limit: int) -> list[ArtifactRow]:
+def list_artifacts(
+    db: Connection, tenant_id: str, task_id: str, *, after: int, limit: int
+) -> list[ArtifactRow]:
     """Artifacts of a task without their bytes, oldest first."""
     c = tables.artifact.c
     query = (
@@ -407,7 +452,9 @@ def similar_runs(
         bucket = exact if is_exact else other
         if len(bucket) < limit:
             passed = (row.finished_at - row.started_at).total_seconds()
-            bucket.append(SimilarRun(duration_ms=int(passed * 1000), finished_at=row.finished_at, exact=is_exact))
+            bucket.append(
+                SimilarRun(duration_ms=int(passed * 1000), finished_at=row.finished_at, exact=is_exact)
+            )
     return sorted([*exact, *other], key=lambda run: run.finished_at, reverse=True)
 
 

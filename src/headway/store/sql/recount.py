@@ -52,7 +52,11 @@ def _chunks(db: Connection, tenant_id: str) -> Iterator[list[TaskState]]:
 
 
 def _recount_chunk(
-    db: Connection, tenant_id: str, states: Sequence[TaskState], counted: Contribution, differences: list[Difference]
+    db: Connection,
+    tenant_id: str,
+    states: Sequence[TaskState],
+    counted: Contribution,
+    differences: list[Difference],
 ) -> None:
     wanted = [state.id for state in states]
     runs, calls = load_runs(db, tenant_id, wanted), load_calls(db, tenant_id, wanted)
@@ -119,7 +123,11 @@ def _differ(figure: str, key: str, kept: Any, counted: Any) -> list[Difference]:
 
 def _check_description(state: TaskState, row: Any, terms: set[str]) -> list[Difference]:
     if row is None:
-        return [Difference(figure="task.description", key=state.id, kept=None, counted="state without description")]
+        return [
+            Difference(
+                figure="task.description", key=state.id, kept=None, counted="state without description"
+            )
+        ]
     differences = []
     for name in _LISTED:
         differences += _differ(f"task.{name}", state.id, getattr(row, name), getattr(state, name))
@@ -137,16 +145,22 @@ def _check_runs(state: TaskState, runs: Sequence[Run]) -> list[Difference]:
     differences += _differ("task.failed_runs", state.id, state.failed_runs, lost)
     differences += _differ("run.newest", state.id, state.run()[:7], runs[-1][:7])
     for run in runs:
-        whole = run.started_at is not None and run.finished_at is not None and run.started_at <= run.finished_at
+        whole = (
+            run.started_at is not None and run.finished_at is not None and run.started_at <= run.finished_at
+        )
         if run.status in FINAL and not whole:
-            differences += _differ("run.duration", f"{state.id}/{run.number}", None, "a finished run has a duration")
+            differences += _differ(
+                "run.duration", f"{state.id}/{run.number}", None, "a finished run has a duration"
+            )
     return differences
 
 
 def _check_usage(state: TaskState, calls: Sequence[CallRow]) -> list[Difference]:
     differences = _differ("task.llm_calls", state.id, state.llm_calls, len(calls))
     for name in _USAGE:
-        differences += _differ(f"task.{name}", state.id, getattr(state, name), sum(getattr(call, name) for call in calls))
+        differences += _differ(
+            f"task.{name}", state.id, getattr(state, name), sum(getattr(call, name) for call in calls)
+        )
     cost = sum(call.cost_nusd or 0 for call in calls)
     differences += _differ("task.cost_nusd", state.id, state.cost_nusd, cost)
     unpriced = sum(call.cost_nusd is None for call in calls)
@@ -155,7 +169,9 @@ def _check_usage(state: TaskState, calls: Sequence[CallRow]) -> list[Difference]
 
 def _count_refusals(db: Connection, tenant_id: str, counted: Contribution) -> None:
     c = tables.refusal.c
-    query = select(c.cell_user_id, c.cell_project_id, c.cell_agent_kind, c.received_at).where(c.tenant_id == tenant_id)
+    query = select(c.cell_user_id, c.cell_project_id, c.cell_agent_kind, c.received_at).where(
+        c.tenant_id == tenant_id
+    )
     for user_id, project_id, agent_kind, received_at in db.execute(query.execution_options(yield_per=_CHUNK)):
         counting.contribute_refusal(counted, 1, Cell(user_id, project_id, agent_kind), received_at)
 
@@ -163,7 +179,9 @@ def _count_refusals(db: Connection, tenant_id: str, counted: Contribution) -> No
 def _compare_tallies(db: Connection, tenant_id: str, counted: Contribution) -> list[Difference]:
     differences = _compare(db, tenant_id, tables.gauge, "gauge", GAUGE_MEASURES, sums_of_gauges(counted))
     differences += _compare(db, tenant_id, tables.tally, "tally", RUN_MEASURES, sums_of_runs(counted, False))
-    return differences + _compare(db, tenant_id, tables.llm_tally, "llm_tally", LLM_MEASURES, sums_of_llm(counted, False))
+    return differences + _compare(
+        db, tenant_id, tables.llm_tally, "llm_tally", LLM_MEASURES, sums_of_llm(counted, False)
+    )
 
 
 def _compare(
@@ -179,7 +197,9 @@ def _compare(
     for row in db.execute(query):
         key, amounts = tuple(row[: len(keys)]), list(row[len(keys) :])
         if "archived" in keys and key[keys.index("archived")]:
-            live = tuple(False if part == "archived" else value for part, value in zip(keys, key, strict=True))
+            live = tuple(
+                False if part == "archived" else value for part, value in zip(keys, key, strict=True)
+            )
             known = expected.get(live, [0] * len(measures))
             expected[live] = [a + b for a, b in zip(known, amounts, strict=True)]
         else:
@@ -198,7 +218,9 @@ def _compare_head(db: Connection, tenant_id: str) -> list[Difference]:
     c = tables.head.c
     head = db.execute(select(c.change_seq).where(c.tenant_id == tenant_id)).scalar()
     newest = newest_change(db, tenant_id)
-    differences = [] if head is not None and head >= newest else _differ("head.change_seq", tenant_id, head, newest)
+    differences = (
+        [] if head is not None and head >= newest else _differ("head.change_seq", tenant_id, head, newest)
+    )
     s = tables.task_state.c
     shared = (
         select(s.change_seq, func.count())
@@ -216,8 +238,14 @@ def _orphans(db: Connection, tenant_id: str) -> list[Difference]:
     """Rows whose task is gone."""
     state = tables.task_state.c
     differences = []
-    named = ((tables.entry, "task_id"), (tables.llm_call, "task_id"), (tables.metric, "task_id"),
-             (tables.artifact, "task_id"), (tables.run, "task_id"), (tables.task, "id"))
+    named = (
+        (tables.entry, "task_id"),
+        (tables.llm_call, "task_id"),
+        (tables.metric, "task_id"),
+        (tables.artifact, "task_id"),
+        (tables.run, "task_id"),
+        (tables.task, "id"),
+    )
     for table, column in named:
         there = select(state.id).where(state.tenant_id == tenant_id, state.id == table.c[column]).exists()
         query = select(func.count()).select_from(table).where(table.c.tenant_id == tenant_id, ~there)

@@ -70,7 +70,9 @@ def retain(commit: Commit, before: datetime, limit: int, now: datetime) -> int:
     wanted = sorted(identity for (identity,) in commit.db.execute(query))
     states = select_states(commit.db, commit.dialect, commit.tenant_id, wanted, lock=True)
     ended = [
-        state for state in states.values() if state.final and state.finished_at is not None and state.finished_at < before
+        state
+        for state in states.values()
+        if state.final and state.finished_at is not None and state.finished_at < before
     ]
     _remove(commit, ended, now)
     return len(ended)
@@ -91,7 +93,9 @@ def _remove(commit: Commit, states: Sequence[TaskState], now: datetime) -> None:
     commit.dialect.insert(commit.db, tables.tombstone, columns, stones)
     _delete_rows(commit, wanted)
     add_contribution(commit.db, commit.dialect, commit.tenant_id, gone, commit.memory, commit.found)
-    add_contribution(commit.db, commit.dialect, commit.tenant_id, archive, commit.memory, commit.found, archived=True)
+    add_contribution(
+        commit.db, commit.dialect, commit.tenant_id, archive, commit.memory, commit.found, archived=True
+    )
 
 
 def _what_goes(
@@ -122,9 +126,15 @@ def _delete_rows(commit: Commit, wanted: Sequence[str]) -> None:
     for row in commit.db.execute(described).all():
         found = terms_of(row.name, row.labels, row.agent_id)
         if found:
-            this = (term.tenant_id == commit.tenant_id) & (term.created_at == row.created_at) & (term.id == row.id)
+            this = (
+                (term.tenant_id == commit.tenant_id)
+                & (term.created_at == row.created_at)
+                & (term.id == row.id)
+            )
             commit.db.execute(delete(tables.term).where(this, term.term.in_(found)))
     for table in _OF_TASK:
-        commit.db.execute(delete(table).where(table.c.tenant_id == commit.tenant_id, table.c.task_id.in_(wanted)))
+        commit.db.execute(
+            delete(table).where(table.c.tenant_id == commit.tenant_id, table.c.task_id.in_(wanted))
+        )
     for table in (tables.task, tables.task_state):
         commit.db.execute(delete(table).where(table.c.tenant_id == commit.tenant_id, table.c.id.in_(wanted)))

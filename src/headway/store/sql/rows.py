@@ -179,7 +179,12 @@ def _describe(db: Connection, dialect: Dialect, tenant_id: str, work: TaskWork) 
 
 
 def _replace_terms(
-    db: Connection, dialect: Dialect, tenant_id: str, work: TaskWork, row: RowMapping, values: Mapping[str, Any]
+    db: Connection,
+    dialect: Dialect,
+    tenant_id: str,
+    work: TaskWork,
+    row: RowMapping,
+    values: Mapping[str, Any],
 ) -> None:
     before, after = work.before, _after(work)
     assert before is not None
@@ -237,15 +242,12 @@ def _state_values(run: Run) -> tuple[Any, ...]:
 def _write_states(
     db: Connection, dialect: Dialect, tenant_id: str, new: Sequence[TaskWork], known: Sequence[TaskWork]
 ) -> None:
-    """States of new tasks are inserted where nothing had to be locked, updated where a blank row was made for it."""
     columns = ("tenant_id", *STATE_FIELDS)
     update_columns = tuple(name for name in STATE_FIELDS if name not in ("id", "user_id"))
     values_of = attrgetter("id", *update_columns)
-    if not dialect.for_update:
-        rows = [(tenant_id, *STATE_COLUMNS.values_of(_after(work))) for work in new]
-        dialect.insert(db, tables.task_state, columns, rows)
-        new = ()
-    rows = [(tenant_id, *values_of(_after(work))) for work in [*new, *known]]
+    rows = [(tenant_id, *STATE_COLUMNS.values_of(_after(work))) for work in new]
+    dialect.insert(db, tables.task_state, columns, rows)
+    rows = [(tenant_id, *values_of(_after(work))) for work in known]
     dialect.update(db, tables.task_state, ("tenant_id", "id"), update_columns, rows)
 
 

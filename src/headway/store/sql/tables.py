@@ -37,7 +37,9 @@ def _counts(names: tuple[str, ...]) -> list[Column[int]]:
     return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
 
 
-meta = Table("hw_meta", metadata, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
+meta = Table(
+    "hw_meta", metadata, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
 
 tenant = Table(
     "hw_tenant",
@@ -397,7 +399,9 @@ tally = Table(
     metadata,
     _tenant(),
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
-    Column("archived", Boolean, primary_key=True),  # what deleted rows had contributed, contained in the others
+    Column(
+        "archived", Boolean, primary_key=True
+    ),  # what deleted rows had contributed, contained in the others
     Column("period", Text, primary_key=True),  # quarter, day or all
     Column("start", BigInteger, primary_key=True, autoincrement=False),  # seconds since 1970
     *_counts(RUN_MEASURES),

@@ -121,7 +121,9 @@ def series(
         .group_by(c.start)
         .order_by(c.start)
     )
-    return [SeriesPoint(start=time_of(row[0]), runs=_named(RUN_MEASURES, row[1:])) for row in db.execute(query)]
+    return [
+        SeriesPoint(start=time_of(row[0]), runs=_named(RUN_MEASURES, row[1:])) for row in db.execute(query)
+    ]
 
 
 def llm_breakdown(

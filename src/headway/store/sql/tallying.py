@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from headway.domain.contribution import Contribution
-from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, PERIODS, RUN_MEASURES, WHOLE_TENANT, cell_key, start_of
+from headway.domain.tally import (
+    GAUGE_MEASURES,
+    LLM_MEASURES,
+    PERIODS,
+    RUN_MEASURES,
+    WHOLE_TENANT,
+    cell_key,
+    start_of,
+)
 from headway.domain.task import Cell
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
@@ -91,7 +99,11 @@ def sums_of_llm(contribution: Contribution, archived: bool) -> Sums:
 
 def cells_of(contribution: Contribution) -> set[Cell]:
     """Every cell a contribution speaks of."""
-    return {*contribution.gauges, *(cell for cell, _ in contribution.runs), *(key[0] for key in contribution.llm)}
+    return {
+        *contribution.gauges,
+        *(cell for cell, _ in contribution.runs),
+        *(key[0] for key in contribution.llm),
+    }
 
 
 def _name_cells(
