@@ -140,7 +140,7 @@ def nasa_ipsc(folder: Path) -> list[Run]:
 def genai_requests(folder: Path) -> list[Run]:
     return [
         Run(
-            start_ms=milliseconds(datetime.fromisoformat(row["gmt_create"]).replace(tzinfo=UTC)),
+            start_ms=round(datetime.fromisoformat(row["gmt_create"]).replace(tzinfo=UTC).timestamp() * 1000),
             duration_ms=round(float(row["exec_time_seconds"]) * 1000),
             type=row["predict_type"],
             agent_kind=row["checkpoint_model_version_id"],
@@ -184,10 +184,6 @@ def pieces(job: str, worker: int, batches: Sequence[int]) -> Iterator[Run]:
 def read(file: Path) -> Iterable[dict[str, str]]:
     with file.open(newline="") as lines:
         yield from csv.DictReader(lines)
-
-
-def milliseconds(at: datetime) -> int:
-    return round((at - EPOCH) / timedelta(milliseconds=1))
 
 
 # name: (reader, first moment of asking after the start)
@@ -268,7 +264,6 @@ def figures(answers: Sequence[Answer]) -> dict[str, object]:
             method: sum(answer.eta.method == method for answer in answered)
             for method in ("history", "progress", "combined")
         },
-        "error": error(answered, lambda a: a.eta.median_ms),
         "against_average": {
             "questions": len(with_average),
             "estimate": error(with_average, lambda a: a.eta.median_ms),
