@@ -96,10 +96,11 @@ def fold(
             state = TaskState(
                 id=fact.task_id, user_id=context.user_id, created_at=work.at, run_created_at=work.at
             )
+        number = state.run_number
         refused = HANDLERS[fact.kind](state, work, fact, context)
         if refused is None:
             work.changed = work.changed or before is None
-            work.alive = work.alive or fact.run in (None, state.run_number)
+            work.alive = work.alive or fact.run in (None, number) or state.run_number > number
         else:
             known = None if before is None else refused.status
             work.refused.append(
