@@ -150,7 +150,7 @@ class IngestService:
             outcomes = [error] * len(taken)
         except DataRefused:
             outcomes = [await self._alone(tenant_id, waiting.batch) for waiting in taken]
-        except Exception as error:  # the outermost loop: the callers get the error, the writer lives on
+        except Exception as error:  # noqa: BLE001 - the outermost loop: the callers get the error, the writer lives on
             _log.exception("a commit failed")
             outcomes = [
                 StoreUnavailable(f"the commit failed: {type(error).__name__}", retry_after_s=5)

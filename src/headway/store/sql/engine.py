@@ -1,7 +1,7 @@
 """Connections: who may write, who reads, in which thread, and what a driver's error means for the caller.
 
-SQLite has one writer that always starts BEGIN IMMEDIATE; PostgreSQL has a pool. Callers are async, drivers are not:
-each piece of work runs as one function in a thread, so a transaction never waits for the event loop.
+SQLite has one writer that always starts BEGIN IMMEDIATE; PostgreSQL has a pool. Callers are async, drivers are
+not: each piece of work runs as one function in a thread, so a transaction never waits for the event loop.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Database:
                 failure = meaning_of(error)
                 if not isinstance(failure, _LostRace) or attempt == _TRIES - 1:
                     raise (failure.given_up() if isinstance(failure, _LostRace) else failure) from error
-                time.sleep(random.uniform(0, 0.01) * 2**attempt)  # noqa: S311 - jitter, in a thread of its own
+                time.sleep(random.uniform(0, 0.01) * 2**attempt)
         raise AssertionError("unreachable")
 
     def _read(self, work: Callable[[Connection], T], steady: bool) -> T:
@@ -212,11 +212,11 @@ def meaning_of(error: BaseException) -> StoreUnavailable | DataRefused | _LostRa
     state: str = getattr(original, "sqlstate", None) or ""
     if state == _UNIQUE or state[:2] in ("40", "55"):
         return _LostRace(first_line)
-    if (
-        state[:2] in ("22", "23")
-        or type(original).__name__ in ("DataError", "ProgrammingError")
-        and not state
-    ):
+    unsent = not state and type(original).__name__ in (
+        "DataError",
+        "ProgrammingError",
+    )  # the driver refuses it
+    if unsent or state[:2] in ("22", "23"):
         return DataRefused(f"the database refuses a value: {first_line}")
     _log.warning("the database is not available: %s", first_line)
     return StoreUnavailable(f"the database is not available: {first_line}", retry_after_s=2)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from headway.domain import contribution as counting
-from headway.domain import ids
 from headway.domain.access import Actor
 from headway.domain.contribution import Contribution
 from headway.domain.errors import HeadwayError, IdempotencyMismatch, SequenceGap
@@ -23,26 +22,12 @@ from headway.domain.task import Cell, Refusal, Run, TaskState
 from headway.store.port import Batch, Ingested
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
+from headway.store.sql.marks import Key, Mark, lock_marks, move_marks
+from headway.store.sql.naming import Memory, resolve_projects
 from headway.store.sql.rows import load_calls, load_runs, select_states, write_tasks
 from headway.store.sql.tallying import add_contribution
 
 _NO_TYPICAL: Mapping[tuple[str | None, str | None], int] = {}
-Key = tuple[str, str]  # user id, producer
-
-
-@dataclass(slots=True)
-class Memory:
-    """What a process has seen committed and need not look up again."""
-
-    cells: set[tuple[str, int]] = field(default_factory=set)  # tenant, cell key
-    projects: dict[tuple[str, str], tuple[str, str]] = field(
-        default_factory=dict
-    )  # tenant, slug or id -> id, maker
-
-    def learn(self, other: Memory) -> None:
-        """Take over what a committed transaction found."""
-        self.cells |= other.cells
-        self.projects.update(other.projects)
 
 
 @dataclass(slots=True)
@@ -97,11 +82,11 @@ class Commit:
 
     def ingest(self, batches: Sequence[Batch]) -> list[Ingested | HeadwayError]:
         """Apply what is new in the batches, in order."""
-        marks = self._lock_marks(batches)
+        marks = lock_marks(self.db, self.dialect, self.tenant_id, batches)
         outcomes: list[Ingested | HeadwayError | None] = []
         fresh: list[Sequence[Any]] = []
         duplicates: list[int] = []
-        moved: dict[Key, tuple[int, str | None]] = {}
+        moved: dict[Key, Mark] = {}
         for batch in batches:
             key = (batch.actor.user_id, batch.producer)
             last, request_hash = moved.get(key) or marks[key]
@@ -120,42 +105,11 @@ class Commit:
                     moved[key] = (new[-1].seq, batch.request_hash or request_hash)
             duplicates.append(len(batch.facts) - len(fresh[-1]))
         self.apply(batches, fresh)
-        self._move_marks(moved, batches[0].received_at if batches else None)
+        move_marks(self.db, self.dialect, self.tenant_id, moved, batches[0].received_at)
         return [
             outcome if outcome is not None else self._outcome(index, batch, duplicates[index], fresh[index])
             for index, (batch, outcome) in enumerate(zip(batches, outcomes, strict=True))
         ]
-
-    def _lock_marks(self, batches: Sequence[Batch]) -> dict[Key, tuple[int, str | None]]:
-        wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches})
-        marks = self._read_marks(wanted)
-        missing = [key for key in wanted if key not in marks]
-        if missing:
-            now = batches[0].received_at
-            rows = [(self.tenant_id, user_id, producer, 0, now) for user_id, producer in missing]
-            columns = ("tenant_id", "user_id", "producer", "last_seq", "updated_at")
-            self.dialect.insert_missing(self.db, tables.producer, columns, rows)
-            marks |= self._read_marks(missing)
-        return marks
-
-    def _read_marks(self, keys: Sequence[Key]) -> dict[Key, tuple[int, str | None]]:
-        c = tables.producer.c
-        query = (
-            select(c.user_id, c.producer, c.last_seq, c.request_hash)
-            .where(c.tenant_id == self.tenant_id, tuple_(c.user_id, c.producer).in_(keys))
-            .order_by(c.user_id, c.producer)
-        )
-        if self.dialect.for_update:
-            query = query.with_for_update()
-        return {(row[0], row[1]): (row[2], row[3]) for row in self.db.execute(query)}
-
-    def _move_marks(self, moved: Mapping[Key, tuple[int, str | None]], now: datetime | None) -> None:
-        rows = [
-            (self.tenant_id, user_id, producer, last, now, request_hash)
-            for (user_id, producer), (last, request_hash) in sorted(moved.items())
-        ]
-        columns = ("last_seq", "updated_at", "request_hash")
-        self.dialect.update(self.db, tables.producer, ("tenant_id", "user_id", "producer"), columns, rows)
 
     def _outcome(self, index: int, batch: Batch, duplicates: int, fresh: Sequence[Any]) -> Ingested:
         refused = tuple(refusal for number, refusal, _ in self.refusals if number == index)
@@ -195,7 +149,9 @@ class Commit:
     def apply(self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]) -> None:
         """Fold the new facts into their tasks and write everything that follows."""
         parts = self._sort_by_task(batches, fresh)
-        projects = self._resolve_projects(batches, fresh)
+        projects = resolve_projects(
+            self.db, self.dialect, self.tenant_id, self.memory, self.found, batches, fresh
+        )
         if parts:
             self._load(batches, parts)
             self._fold(batches, parts, projects)
@@ -221,66 +177,7 @@ class Commit:
                     known.append(Part(index, [fact]))
         return parts
 
-    def _resolve_projects(
-        self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]]
-    ) -> dict[str, tuple[str, str]]:
-        """Slug or id -> (id, maker) of every project named; those not there yet come into being."""
-        makers: dict[str, tuple[str, datetime]] = {}
-        for batch, facts in zip(batches, fresh, strict=True):
-            for fact in facts:
-                named = getattr(fact, "project", None)
-                if named is not None and named not in makers:
-                    makers[named] = (batch.actor.user_id, batch.received_at)
-        known = {name: self.memory.projects.get((self.tenant_id, name)) for name in makers}
-        missing = sorted(name for name, found in known.items() if found is None)
-        if missing:
-            self._find_projects(missing, known)
-            new = [name for name in missing if known[name] is None and ids.canonical(name) is None]
-            if new:
-                self._make_projects(new, makers)
-                self._find_projects(new, known)
-        return {name: found for name, found in known.items() if found is not None}
-
-    def _find_projects(self, names: Sequence[str], known: dict[str, tuple[str, str] | None]) -> None:
-        c = tables.project.c
-        as_ids = [identity for name in names if (identity := ids.canonical(name)) is not None]
-        wanted = c.slug.in_(names) | c.id.in_(as_ids) if as_ids else c.slug.in_(names)
-        query = select(c.id, c.slug, c.created_by).where(c.tenant_id == self.tenant_id, wanted)
-        for identity, slug, maker in self.db.execute(query):
-            for name in names:
-                if name == slug or ids.canonical(name) == identity:
-                    known[name] = (identity, maker)
-                    self.found.projects[self.tenant_id, name] = (identity, maker)
-
-    def _make_projects(self, slugs: Sequence[str], makers: Mapping[str, tuple[str, datetime]]) -> None:
-        columns = (
-            "tenant_id",
-            "id",
-            "slug",
-            "name",
-            "priority",
-            "status",
-            "created_by",
-            "created_at",
-            "updated_at",
-        )
-        rows = [
-            (
-                self.tenant_id,
-                ids.uuid7(),
-                slug,
-                slug,
-                2,
-                "active",
-                makers[slug][0],
-                makers[slug][1],
-                makers[slug][1],
-            )
-            for slug in slugs
-        ]
-        self.dialect.insert_missing(self.db, tables.project, columns, rows)
-
-    def _load(self, batches: Sequence[Batch], parts: Mapping[str, list[Part]]) -> None:
+    def _load(self, batches: Sequence[Batch], parts: dict[str, list[Part]]) -> None:
         """Lock the states of all tasks in id order.
 
         A task never heard of has nothing to lock. When two writers touch it first at once, the second runs into the

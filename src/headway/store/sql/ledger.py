@@ -17,10 +17,11 @@ from headway.domain.query import CallFilter, Page, Scope, TaskFilter
 from headway.domain.task import FINAL, ArtifactRow, CallRow, Entry, MetricRow
 from headway.domain.views import ChangePage, Counters, Difference, RunRecord, SeriesPoint, SimilarRun, Task
 from headway.store.port import Batch, Ingested, Overdue
-from headway.store.sql import changes, reading, recount, retention, tables, tallies
+from headway.store.sql import changes, listing, reading, recount, retention, runs, tables, tallies
 from headway.store.sql.engine import Database
-from headway.store.sql.ingest import Commit, Memory
+from headway.store.sql.ingest import Commit
 from headway.store.sql.migrate import require_current
+from headway.store.sql.naming import Memory
 from headway.store.sql.rows import select_states
 
 _SECRET = "cursor_key"
@@ -140,26 +141,30 @@ class SqlLedger:
     ) -> Page[Task]:
         """One page of visible tasks."""
         return await self._database.read(
-            lambda db: reading.list_tasks(
+            lambda db: listing.list_tasks(
                 db, self._secret[0], viewer, wanted, order=order, limit=limit, cursor=cursor
             )
         )
 
+    async def newest_endings(self, viewer: Actor, limit: int) -> list[Task]:
+        """The visible tasks that ended last, newest first."""
+        return await self._database.read(lambda db: listing.newest_endings(db, viewer, limit))
+
     async def count_tasks(self, viewer: Actor, wanted: TaskFilter) -> int | None:
         """How many visible tasks match, or None when there are too many to walk."""
-        return await self._database.read(lambda db: reading.count_tasks(db, viewer, wanted))
+        return await self._database.read(lambda db: listing.count_tasks(db, viewer, wanted))
 
     async def list_runs(
         self, viewer: Actor, wanted: TaskFilter, *, limit: int = 50, cursor: str | None = None
     ) -> Page[RunRecord]:
         """One page of runs."""
         return await self._database.read(
-            lambda db: reading.list_runs(db, self._secret[0], viewer, wanted, limit=limit, cursor=cursor)
+            lambda db: runs.list_runs(db, self._secret[0], viewer, wanted, limit=limit, cursor=cursor)
         )
 
     async def task_runs(self, tenant_id: str, task_id: str) -> list[RunRecord]:
         """All runs of a task."""
-        return await self._database.read(lambda db: reading.task_runs(db, tenant_id, task_id))
+        return await self._database.read(lambda db: runs.task_runs(db, tenant_id, task_id))
 
     async def list_entries(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, or_, select, tuple_, update
 
 from headway.domain import ids
 from headway.domain.access import Actor
@@ -108,6 +108,11 @@ class SqlProjects:
         last = found[limit - 1] if len(found) > limit else None
         following = seal(self._secret[0], bound, [last.created_at.isoformat(), last.id]) if last else None
         return Page(items=tuple(found[:limit]), next_cursor=following)
+
+    async def count(self, viewer: Actor) -> dict[str, int]:
+        """How many visible projects there are in each status."""
+        query = select(_P.status, func.count()).where(*_seen_by(viewer)).group_by(_P.status)
+        return await self._database.read(lambda db: {row[0]: row[1] for row in db.execute(query)})
 
     async def named(self, viewer: Actor, project_ids: Sequence[str]) -> dict[str, Project]:
         """The visible ones of these projects by id."""

@@ -170,7 +170,7 @@ def _describe(db: Connection, dialect: Dialect, tenant_id: str, work: TaskWork) 
     this = (c.tenant_id == tenant_id) & (c.id == _after(work).id)
     names = sorted({*sets, *fills, *_SEARCHED, "links"})
     row = db.execute(select(*(c[name] for name in names)).where(this)).mappings().one()
-    sets.update(_merge_links(row, sets))
+    sets.update(_merge_links(dict(row), sets))
     values = {name: value for name, value in fills.items() if row[name] is None} | sets
     if values:
         db.execute(update(tables.task).where(this).values(values))

@@ -1,0 +1,188 @@
+"""Lists and counts tasks; every page is walked along indexes and merged.
+
+A page is found on `hw_task` alone (or on `hw_term` for words, labels and agent ids), then joined to the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, literal, select, tuple_, union_all
+from sqlalchemy.sql.selectable import Subquery
+
+from headway.domain.access import Actor
+from headway.domain.errors import UnsupportedFilter
+from headway.domain.limits import STATUSES
+from headway.domain.query import ORDERS, Page, TaskFilter, seal
+from headway.domain.views import Task
+from headway.store.sql import tables
+from headway.store.sql.reading import bound_to, position_of, task_of, tasks_query, visible
+
+_T = tables.task.c
+_BRANCHES = 60  # at most so many index walks are merged for one page
+_LEADS = ("project", "agent", "type", "user")
+_LEAD_COLUMN = {"project": _T.project_id, "agent": _T.agent_kind, "type": _T.task_type, "user": _T.user_id}
+_COUNT_LIMIT = 100_000
+
+
+def list_tasks(
+    db: Connection,
+    secret: bytes,
+    viewer: Actor,
+    wanted: TaskFilter,
+    *,
+    order: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[Task]:
+    """One page of visible tasks that match, in order of creation."""
+    if order not in ORDERS:
+        raise UnsupportedFilter(
+            f"tasks can be ordered by {', '.join(ORDERS)}", field="order", limit=list(ORDERS)
+        )
+    bound = bound_to(viewer, "tasks", wanted, order)
+    after = None
+    if cursor is not None:
+        at, identity = position_of(secret, bound, cursor, 2)
+        after = (datetime.fromisoformat(at), identity)
+    page = _page_of_ids(viewer, wanted, descending=order.startswith("-"), after=after, limit=limit + 1)
+    direction = (
+        (page.c.created_at.desc(), page.c.id.desc())
+        if order.startswith("-")
+        else (page.c.created_at, page.c.id)
+    )
+    query = tasks_query(viewer).join(page, page.c.id == _T.id).order_by(*direction)
+    found = [task_of(row) for row in db.execute(query)]
+    last = found[limit - 1] if len(found) > limit else None
+    following = seal(secret, bound, [last.created_at.isoformat(), last.id]) if last else None
+    return Page(items=tuple(found[:limit]), next_cursor=following)
+
+
+def _page_of_ids(
+    viewer: Actor, wanted: TaskFilter, *, descending: bool, after: tuple[datetime, str] | None, limit: int
+) -> Subquery:
+    """The ids and creation times of one page, each branch of the merge along one index."""
+    terms = terms_wanted(wanted)
+    source = tables.term.c if terms else _T
+    key = (source.created_at, source.id)
+    direction = [column.desc() for column in key] if descending else list(key)
+    seek: list[ColumnElement[bool]] = []
+    if after is not None:
+        here = tuple_(*(literal(value, column.type) for value, column in zip(after, key, strict=True)))
+        seek = [tuple_(*key) < here if descending else tuple_(*key) > here]
+    branches = [
+        select(*key).where(*conditions, *seek).order_by(*direction).limit(limit).subquery()
+        for conditions in _branches(viewer, wanted, terms)
+    ]
+    if len(branches) == 1:
+        return branches[0]
+    merged = union_all(*(select(branch.c.created_at, branch.c.id) for branch in branches)).subquery()
+    ends = [merged.c.created_at, merged.c.id]
+    return (
+        select(*ends)
+        .order_by(*([end.desc() for end in ends] if descending else ends))
+        .limit(limit)
+        .subquery()
+    )
+
+
+def terms_wanted(wanted: TaskFilter) -> list[str]:
+    """Terms that must all be there; several agent ids cannot be walked along one term."""
+    terms = [f"w:{word}" for word in wanted.words] + [f"l:{label}" for label in wanted.label]
+    return terms + [f"a:{value}" for value in wanted.agent_id] if len(wanted.agent_id) == 1 else terms
+
+
+def _branches(viewer: Actor, wanted: TaskFilter, terms: list[str]) -> list[list[ColumnElement[bool]]]:
+    """Conditions of index walks that together find every match once."""
+    rest = [*conditions_on_task(wanted), *visible(viewer, _T.user_id, _T.project_id)]
+    if terms:
+        term = tables.term.c
+        first, *others = terms
+        lead = [term.tenant_id == viewer.tenant_id, term.term == first]
+        lead += [_has_term(viewer.tenant_id, other) for other in others]
+        if rest:
+            lead.append(
+                select(literal(1))
+                .where(_T.tenant_id == term.tenant_id, _T.id == term.id, *rest)
+                .correlate(tables.term)
+                .exists()
+            )
+        return [lead]
+    tenant = _T.tenant_id == viewer.tenant_id
+    if wanted.parent:
+        return [[tenant, _T.parent_id == parent, *rest] for parent in wanted.parent]
+    lead_name = next((name for name in _LEADS if getattr(wanted, name)), None)
+    values: Sequence[Any] = getattr(wanted, lead_name) if lead_name else ()
+    if lead_name is None and not viewer.sees_all and not viewer.shared_projects:
+        lead_name, values = "user", (viewer.user_id,)
+    statuses = wanted.status or (STATUSES if lead_name else ())
+    if lead_name is None:
+        return [[tenant, _T.status == status, *rest] for status in statuses] or [[tenant, *rest]]
+    if len(values) * len(statuses) > _BRANCHES:
+        return [[tenant, *rest]]
+    column = _LEAD_COLUMN[lead_name]
+    return [
+        [tenant, column == value, _T.status == status, *rest]
+        for value, status in product(dict.fromkeys(values), statuses)
+    ]
+
+
+def _has_term(tenant_id: str, wanted: str) -> ColumnElement[bool]:
+    other = tables.term.alias()
+    return (
+        select(literal(1))
+        .where(
+            other.c.tenant_id == tenant_id,
+            other.c.term == wanted,
+            other.c.created_at == tables.term.c.created_at,
+            other.c.id == tables.term.c.id,
+        )
+        .correlate(tables.term)
+        .exists()
+    )
+
+
+def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    """The filter as conditions on `hw_task`, except what is walked as terms."""
+    conditions: list[ColumnElement[bool]] = []
+    for column, values in (
+        (_T.status, wanted.status),
+        (_T.project_id, wanted.project),
+        (_T.agent_kind, wanted.agent),
+        (_T.user_id, wanted.user),
+        (_T.task_type, wanted.type),
+        (_T.parent_id, wanted.parent),
+        (_T.agent_id, wanted.agent_id if len(wanted.agent_id) > 1 else ()),
+    ):
+        if values:
+            conditions.append(column == values[0] if len(values) == 1 else column.in_(list(values)))
+    for name in ("created", "started", "finished"):
+        column = _T[f"{name}_at"]
+        after, before = getattr(wanted, f"{name}_after"), getattr(wanted, f"{name}_before")
+        conditions += [column >= after] if after is not None else []
+        conditions += [column < before] if before is not None else []
+    return conditions
+
+
+def count_tasks(db: Connection, viewer: Actor, wanted: TaskFilter) -> int | None:
+    """How many visible tasks match, or None when there are more than are worth walking."""
+    total = 0
+    terms = terms_wanted(wanted)
+    for conditions in _branches(viewer, wanted, terms):
+        source = tables.term if terms else tables.task
+        walked = select(literal(1)).select_from(source).where(*conditions).limit(_COUNT_LIMIT + 1).subquery()
+        total += db.execute(select(func.count()).select_from(walked)).scalar_one()
+        if total > _COUNT_LIMIT:
+            return None
+    return total
+
+
+def newest_endings(db: Connection, viewer: Actor, limit: int) -> list[Task]:
+    """The visible tasks that ended last, newest first."""
+    query = tasks_query(viewer).where(_T.finished_at.is_not(None))
+    return [
+        task_of(row) for row in db.execute(query.order_by(_T.finished_at.desc(), _T.id.desc()).limit(limit))
+    ]

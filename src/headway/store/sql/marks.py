@@ -1,0 +1,53 @@
+"""Producers' high-water marks: how far each has been heard, moved in the transaction of the facts themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, tuple_
+
+from headway.store.port import Batch
+from headway.store.sql import tables
+from headway.store.sql.dialect import Dialect
+
+Key = tuple[str, str]  # user id, producer
+Mark = tuple[int, str | None]  # newest sequence number, hash of a single REST write's body
+
+
+def lock_marks(db: Connection, dialect: Dialect, tenant_id: str, batches: Sequence[Batch]) -> dict[Key, Mark]:
+    """The marks of the batches' producers, locked in order; those not there yet are made at 0."""
+    wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches})
+    marks = _read_marks(db, dialect, tenant_id, wanted)
+    missing = [key for key in wanted if key not in marks]
+    if missing:
+        now = batches[0].received_at
+        rows = [(tenant_id, user_id, producer, 0, now) for user_id, producer in missing]
+        columns = ("tenant_id", "user_id", "producer", "last_seq", "updated_at")
+        dialect.insert_missing(db, tables.producer, columns, rows)
+        marks |= _read_marks(db, dialect, tenant_id, missing)
+    return marks
+
+
+def _read_marks(db: Connection, dialect: Dialect, tenant_id: str, keys: Sequence[Key]) -> dict[Key, Mark]:
+    c = tables.producer.c
+    query = (
+        select(c.user_id, c.producer, c.last_seq, c.request_hash)
+        .where(c.tenant_id == tenant_id, tuple_(c.user_id, c.producer).in_(keys))
+        .order_by(c.user_id, c.producer)
+    )
+    if dialect.for_update:
+        query = query.with_for_update()
+    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(query)}
+
+
+def move_marks(
+    db: Connection, dialect: Dialect, tenant_id: str, moved: Mapping[Key, Mark], now: datetime
+) -> None:
+    """Keep how far each producer has been heard now."""
+    rows = [
+        (tenant_id, user_id, producer, last, now, request_hash)
+        for (user_id, producer), (last, request_hash) in sorted(moved.items())
+    ]
+    columns = ("last_seq", "updated_at", "request_hash")
+    dialect.update(db, tables.producer, ("tenant_id", "user_id", "producer"), columns, rows)
