@@ -1,0 +1,1 @@
+"""`headway export`: rows of the API in files, as JSON Lines, CSV or Parquet."""

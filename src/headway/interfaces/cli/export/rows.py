@@ -1,0 +1,71 @@
+"""The rows that can be exported, read page by page in an order that does not change: oldest task first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from headway.interfaces.cli.connection import PAGE, Server
+
+Row = dict[str, Any]
+Rows = Callable[[Server, Row], Iterator[Row]]
+READERS = 4  # requests at a time
+
+
+def rows(server: Server, what: str, wanted: Mapping[str, Any]) -> Iterator[Row]:
+    """All rows of a kind that belong to the tasks that match.
+
+    Args:
+        server: where they are.
+        what: a key of `KINDS`.
+        wanted: filters of tasks, as the API takes them.
+    """
+    of_task = KINDS[what]
+    with ThreadPoolExecutor(max_workers=READERS) as pool:
+        for page in server.pages("/tasks", order="created_at", **wanted):
+            for found in pool.map(lambda task: list(of_task(server, task)), page["items"]):
+                yield from found
+
+
+def one_task(server: Server, what: str, task_id: str) -> Iterator[Row]:
+    """All rows of a kind that belong to one task."""
+    return KINDS[what](server, server.get(f"/tasks/{task_id}"))
+
+
+def _task(server: Server, task: Row) -> Iterator[Row]:
+    """The task with its JSON fields, which lists leave out."""
+    yield server.get(f"/tasks/{task['id']}")
+
+
+def _runs(server: Server, task: Row) -> Iterator[Row]:
+    yield from server.items(f"/tasks/{task['id']}/runs")
+
+
+def _calls(server: Server, task: Row) -> Iterator[Row]:
+    if task.get("llm_calls"):
+        yield from server.items(f"/tasks/{task['id']}/llm-calls")
+
+
+def _entries(name: str) -> Rows:
+    """Rows that are read on after the number of the last one."""
+
+    def read(server: Server, task: Row) -> Iterator[Row]:
+        after = 0
+        while True:
+            found = server.get(f"/tasks/{task['id']}/{name}", after=after, limit=PAGE)["items"]
+            yield from ({"task_id": task["id"], **row} for row in found)
+            if len(found) < PAGE:
+                return
+            after = found[-1]["entry_seq"]
+
+    return read
+
+
+KINDS: dict[str, Rows] = {
+    "tasks": _task,
+    "runs": _runs,
+    "logs": _entries("logs"),
+    "llm-calls": _calls,
+    "metrics": _entries("metrics"),
+}
