@@ -37,6 +37,7 @@ class Batch:
     received_at: datetime
     offset: timedelta | None = None  # added to every `at`: the producer's clock is off
     leased: bool = False  # the producer heartbeats, so its open runs hold a lease
+    numbered: bool = True  # False: a single write that nobody sends again; no mark is kept of its producer
     request_hash: str | None = None  # of the body, for single REST writes with an Idempotency-Key
     size: int = 0  # bytes it takes in the queue
 

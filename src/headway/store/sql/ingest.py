@@ -6,6 +6,7 @@ What a fact does is decided by `lifecycle`, what rows count for by `contribution
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -82,53 +83,46 @@ class Commit:
 
     def ingest(self, batches: Sequence[Batch]) -> list[Ingested | HeadwayError]:
         """Apply what is new in the batches, in order."""
-        marks = lock_marks(self.db, self.dialect, self.tenant_id, batches)
-        outcomes: list[Ingested | HeadwayError | None] = []
-        fresh: list[Sequence[Any]] = []
-        duplicates: list[int] = []
+        kept = [batch for batch in batches if batch.numbered]
+        marks = lock_marks(self.db, self.dialect, self.tenant_id, kept)
         moved: dict[Key, Mark] = {}
-        for batch in batches:
-            key = (batch.actor.user_id, batch.producer)
-            last, request_hash = moved.get(key) or marks[key]
-            first = batch.facts[0].seq
-            if batch.request_hash is not None and request_hash not in (None, batch.request_hash):
-                outcomes.append(IdempotencyMismatch())
-                fresh.append(())
-            elif first > last + 1:
-                outcomes.append(SequenceGap(last + 1, first))
-                fresh.append(())
-            else:
-                new = batch.facts[last + 1 - first :]
-                outcomes.append(None)
-                fresh.append(new)
-                if new:
-                    moved[key] = (new[-1].seq, batch.request_hash or request_hash)
-            duplicates.append(len(batch.facts) - len(fresh[-1]))
+        problems: dict[int, HeadwayError] = {}
+        fresh: list[Sequence[Any]] = []
+        for index, batch in enumerate(batches):
+            found = _news(batch, moved, marks) if batch.numbered else batch.facts
+            if isinstance(found, HeadwayError):
+                problems[index], found = found, ()
+            fresh.append(found)
         self.apply(batches, fresh)
         move_marks(self.db, self.dialect, self.tenant_id, moved, batches[0].received_at)
-        return [
-            outcome if outcome is not None else self._outcome(index, batch, duplicates[index], fresh[index])
-            for index, (batch, outcome) in enumerate(zip(batches, outcomes, strict=True))
-        ]
+        return self._outcomes(batches, fresh, problems)
 
-    def _outcome(self, index: int, batch: Batch, duplicates: int, fresh: Sequence[Any]) -> Ingested:
-        refused = tuple(refusal for number, refusal, _ in self.refusals if number == index)
-        repeated = self._repeated(index) if fresh else 0
-        return Ingested(
-            acked_seq=batch.facts[-1].seq,
-            applied=len(fresh) - len(refused) - repeated,
-            duplicates=duplicates + repeated,
-            refused=refused,
-            cancel_requested=self._cancellations(fresh if batch.leased else ()),
-        )
-
-    def _repeated(self, index: int) -> int:
-        return sum(
-            folded.duplicates
-            for work in self.work.values()
-            for number, folded in zip(work.batches, work.folded, strict=True)
-            if number == index
-        )
+    def _outcomes(
+        self, batches: Sequence[Batch], fresh: Sequence[Sequence[Any]], problems: Mapping[int, HeadwayError]
+    ) -> list[Ingested | HeadwayError]:
+        refused: dict[int, list[Refusal]] = {}
+        for index, refusal, _ in self.refusals:
+            refused.setdefault(index, []).append(refusal)
+        repeated = Counter[int]()
+        for work in self.work.values():
+            for index, folded in zip(work.batches, work.folded, strict=True):
+                repeated[index] += folded.duplicates
+        outcomes: list[Ingested | HeadwayError] = []
+        for index, (batch, new) in enumerate(zip(batches, fresh, strict=True)):
+            if index in problems:
+                outcomes.append(problems[index])
+                continue
+            own = tuple(refused.get(index, ()))
+            outcomes.append(
+                Ingested(
+                    acked_seq=batch.facts[-1].seq,
+                    applied=len(new) - len(own) - repeated[index],
+                    duplicates=len(batch.facts) - len(new) + repeated[index],
+                    refused=own,
+                    cancel_requested=self._cancellations(new if batch.leased else ()),
+                )
+            )
+        return outcomes
 
     def _cancellations(self, facts: Iterable[Any]) -> tuple[tuple[str, str], ...]:
         wanted: dict[str, str] = {}
@@ -435,6 +429,21 @@ class Commit:
         runs_before[before.run_number] = before.run()
         counting.contribute(into, -1, before, runs_before.values(), calls_before)
         counting.contribute(into, 1, after, runs_after, calls_after)
+
+
+def _news(batch: Batch, moved: dict[Key, Mark], marks: Mapping[Key, Mark]) -> Sequence[Any] | HeadwayError:
+    """The facts of a batch beyond its producer's mark, which moves; or why the batch cannot be taken."""
+    key = (batch.actor.user_id, batch.producer)
+    last, request_hash = moved.get(key) or marks[key]
+    if batch.request_hash is not None and request_hash not in (None, batch.request_hash):
+        return IdempotencyMismatch()
+    first = batch.facts[0].seq
+    if first > last + 1:
+        return SequenceGap(last + 1, first)
+    new = batch.facts[last + 1 - first :]
+    if new:
+        moved[key] = (new[-1].seq, batch.request_hash or request_hash)
+    return new
 
 
 _COLUMNS = {

@@ -17,6 +17,8 @@ Mark = tuple[int, str | None]  # newest sequence number, hash of a single REST w
 
 def lock_marks(db: Connection, dialect: Dialect, tenant_id: str, batches: Sequence[Batch]) -> dict[Key, Mark]:
     """The marks of the batches' producers, locked in order; those not there yet are made at 0."""
+    if not batches:
+        return {}
     wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches})
     marks = _read_marks(db, dialect, tenant_id, wanted)
     missing = [key for key in wanted if key not in marks]

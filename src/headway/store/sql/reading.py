@@ -206,7 +206,7 @@ def similar_runs(
     project_id: str | None,
     limit: int,
 ) -> list[SimilarRun]:
-    """Completed tasks like this one, newest first: alike in name or type, agent and project, then the agent at large."""
+    """Completed tasks like this one, newest first: same name or type, agent and project; then of the agent at large."""
     group = _T.agent_kind == agent_kind if agent_kind is not None else _T.task_type == task_type
     if agent_kind is None and task_type is None:
         group = _T.agent_kind.is_(None)
