@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from headway.domain import contribution as counting
 from headway.domain.access import Actor
@@ -306,8 +306,8 @@ class Commit:
                 touched = [identity for identity in parts if self.work[identity].before is not None]
                 query = select(c.task_id, c.id).where(
                     c.tenant_id == self.tenant_id,
-                    c.task_id.in_(bindparam("tasks", touched, expanding=True)),
-                    c.id.in_(bindparam("ids", sorted(asked[kind]), expanding=True)),
+                    c.task_id.in_(touched),
+                    c.id.in_(sorted(asked[kind])),
                 )
                 for task_id, identity in self.db.execute(query):
                     seen.setdefault(task_id, set()).add(identity)
