@@ -1,4 +1,4 @@
-"""Who asks, and what that lets them see and do. Identity comes from the credential, never from a request body."""
+"""Who asks, and what that lets them see and do. Identity comes from the credential, never from a body."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from headway.domain.errors import InvalidFact
 
 EARLIEST = datetime.fromisoformat(limits.EARLIEST)
 LATEST = datetime.fromisoformat(limits.LATEST)
+AMOUNT_LENGTH = 64  # characters of an amount of money; nano-dollars need no more than 20
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -121,20 +122,44 @@ def _choice(name: str, value: Any, rule: Rule) -> Any:
     return value
 
 
+def _too_deep(name: str) -> InvalidFact:
+    most = limits.JSON_DEPTH
+    return InvalidFact("too-deep", name, f"is nested more than {most} deep", limit=most)
+
+
+def _depth_exceeds(value: Any, most: int) -> bool:
+    """Whether containers are nested deeper than that, which overflows the stack of whoever encodes them."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return any(isinstance(item, dict | list) for item in level)
+
+
 def _json(name: str, value: Any, rule: Rule) -> Any:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
     except UnicodeEncodeError:
         raise InvalidFact("bad-text", name, "holds a lone surrogate, which is not text") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise _too_deep(name) from None
+    except ValueError:
         raise InvalidFact(
-            "not-finite", name, "holds NaN or an infinite number, or is nested too deep"
+            "not-finite", name, "holds NaN, an infinite number or one of thousands of digits"
         ) from None
     except TypeError:
         raise InvalidFact("wrong-type", name, "must be JSON") from None
     if rule.high is not None and size > rule.high:
         raise InvalidFact("too-long", name, f"has {size} bytes as JSON, at most {rule.high}", limit=rule.high)
+    if text.count("[") + text.count("{") > limits.JSON_DEPTH and _depth_exceeds(value, limits.JSON_DEPTH):
+        raise _too_deep(name)
     if _ESCAPED_NUL.search(text):
         raise InvalidFact("bad-text", name, "holds a NUL character, which no database can keep")
     return value
@@ -159,12 +184,17 @@ def _texts(name: str, value: Any, rule: Rule) -> dict[str, str]:
 
 
 def _money(name: str, value: Any, rule: Rule) -> Any:
-    try:
-        amount = Decimal(str(value)) if isinstance(value, int | float | str) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InvalidFact("wrong-type", name, "must be an amount in dollars, best as a text")
+    if isinstance(value, int):
+        _within(name, value, rule)  # before its digits are spelled out, of which there may be thousands
+    if isinstance(value, str) and len(value) > AMOUNT_LENGTH:
+        detail = f"has {len(value)} characters, at most {AMOUNT_LENGTH}"
+        raise InvalidFact("too-long", name, detail, limit=AMOUNT_LENGTH)
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise InvalidFact("wrong-type", name, "must be an amount in dollars, best as a text") from None
     if not amount.is_finite():
         raise InvalidFact("not-finite", name, "must be a finite amount")
     _within(name, float(amount), rule)

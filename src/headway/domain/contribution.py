@@ -79,7 +79,7 @@ def contribute(
 
 
 def contribute_change(into: Contribution, before: TaskState | None, after: TaskState) -> None:
-    """Add what a task and its newest run count for now, less what they counted for before; the cell is the same."""
+    """Add what a task and its newest run count for now, less what they did before; the cell is the same."""
     cell = after.cell
     if before is None:
         _contribute_gauges(into, 1, cell, after)

@@ -134,7 +134,7 @@ class Log(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmCall(Fact):
-    """One leaf model call. `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning."""
+    """One leaf model call; `input_tokens` includes cache reads and writes, `output_tokens` reasoning."""
 
     kind: ClassVar[str] = "llm_call"
     provider: str = _required(_NAME)
@@ -281,7 +281,8 @@ def parse(raw: Mapping[str, Any], *, trusted: bool = False) -> tuple[Fact, list[
     if kind is None:
         raise InvalidFact("missing-field", "kind", "a fact needs a kind")
     if cls is None or (kind in SERVER_KINDS and not trusted):
-        raise InvalidFact("unknown-kind", "kind", f"{str(kind)[:50]!r} is not a kind a client can report")
+        shown = ascii(kind[:50]) if isinstance(kind, str) else "this"
+        raise InvalidFact("unknown-kind", "kind", f"{shown} is not a kind a client can report")
     rules = RULES[cls.kind]
     values: dict[str, Any] = {}
     for name, rule in rules.items():
@@ -297,7 +298,7 @@ def parse(raw: Mapping[str, Any], *, trusted: bool = False) -> tuple[Fact, list[
 
 def check_whole(fact: Fact) -> None:
     """Raise InvalidFact where fields that are fine one by one do not fit together."""
-    check = _WHOLE.get(fact.kind)
+    check = WHOLE.get(fact.kind)
     if check is not None:
         check(fact)
 
@@ -381,7 +382,7 @@ def _check_error(fact: Any) -> None:
         raise InvalidFact("missing-field", "error.message", "a failure needs a message")
 
 
-_WHOLE = {
+WHOLE = {
     "llm_call": _check_tokens,
     "artifact": _check_artifact,
     "created": _check_described,

@@ -7,6 +7,7 @@ MESSAGE_LENGTH = 10_000  # characters (10 kB of ASCII)
 STACK_LENGTH = 100_000  # characters
 URL_LENGTH = 4_000  # characters
 JSON_BYTES = 256_000  # one JSON field, encoded as UTF-8
+JSON_DEPTH = 100  # nested objects and lists in one JSON field
 ARTIFACT_BYTES = 1_000_000  # content sent inline
 BATCH_FACTS = 10_000
 BATCH_BYTES = 8_000_000  # after decompression

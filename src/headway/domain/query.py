@@ -23,7 +23,7 @@ WORD_LENGTH = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """Which tasks: several values of one field are OR, several fields AND. Times are aware; after ≤ t < before."""
+    """Which tasks: several values of a field are OR, several fields AND; times are aware, after ≤ t < before."""
 
     status: tuple[str, ...] = ()
     project: tuple[str, ...] = ()  # ids
@@ -74,7 +74,7 @@ class Page(Generic[T]):
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The distinct words of a name as they are indexed and searched: lower case, in order, at most sixteen."""
+    """The distinct words of a name as indexed and searched: lower case, in order, at most sixteen."""
     found = dict.fromkeys(word[:WORD_LENGTH] for word in _WORD.findall(name.casefold()))
     return tuple(found)[:WORDS_OF_NAME]
 

@@ -1,4 +1,4 @@
-"""What reading gives back: tasks, runs and figures as frozen values, with everything people may want to see."""
+"""What reading gives back: tasks, runs and figures as frozen values, with all that people may want to see."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """The tallies of a scope: `runs` for all time, `gauges` as of now, `archived` of deleted rows (within runs)."""
+    """The tallies of a scope: `runs` for all time, `gauges` as of now, `archived` of deleted rows."""
 
     runs: dict[str, int]  # tally.RUN_MEASURES -> count
     gauges: dict[str, int]  # tally.GAUGE_MEASURES -> count
