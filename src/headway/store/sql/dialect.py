@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect as SqlAlchemyDialect
 
-from headway.store.sql.columns import POSTGRES_ENCODERS, SQLITE_ENCODERS, Id
+from headway.store.sql.columns import POSTGRES_ENCODERS, SQLITE_ENCODERS, Id, id_bytes
 
 _CHUNK = 400  # ids in one SQLite statement
 
@@ -84,7 +84,12 @@ def encode_columns(
         return rows
     by_column: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for index, encode in wanted:
-        by_column[index] = [None if value is None else encode(value) for value in by_column[index]]
+        values = by_column[index]
+        if encode is id_bytes:  # a few ids stand in very many rows
+            encoded = {value: None if value is None else encode(value) for value in set(values)}
+            by_column[index] = [encoded[value] for value in values]
+        else:
+            by_column[index] = [None if value is None else encode(value) for value in values]
     return zip(*by_column, strict=True)
 
 
