@@ -184,6 +184,11 @@ class Settings:
         _one_of("debug", "info", "warning", "error"),
     )
 
+    @property
+    def database_url_given(self) -> bool:
+        """False when the rows live in the embedded file of the data folder because nothing else was said."""
+        return self.database_url != _embedded_url(self.data_dir)
+
 
 def setting_name(setting: Field[Any]) -> str:
     """The environment variable of a field of `Settings`."""
@@ -253,9 +258,13 @@ def _completed(values: dict[str, Any], environ: Mapping[str, str], cwd: Path) ->
     if folder == Path():
         folder = Path(sdk_config.default_data_dir(environ, sys.platform))
     folder = (cwd / folder.expanduser()).resolve()
-    database_url = values["database_url"] or f"sqlite:///{(folder / 'headway.sqlite3').as_posix()}"
+    database_url = values["database_url"] or _embedded_url(folder)
     ledger_url = values["ledger_url"] or database_url
     return values | {"data_dir": folder, "database_url": database_url, "ledger_url": ledger_url}
+
+
+def _embedded_url(folder: Path) -> str:
+    return f"sqlite:///{(folder / 'headway.sqlite3').as_posix()}"
 
 
 def _unknown(given: Mapping[str, str]) -> list[str]:

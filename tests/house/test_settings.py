@@ -16,6 +16,7 @@ def test_the_defaults_are_complete(tmp_path: Path) -> None:
     settings, warnings = load_settings({"HEADWAY_DATA_DIR": str(tmp_path)}, tmp_path)
 
     assert warnings == []
+    assert not settings.database_url_given
     assert settings == Settings(
         data_dir=tmp_path.resolve(),
         database_url=f"sqlite:///{(tmp_path.resolve() / 'headway.sqlite3').as_posix()}",
@@ -121,6 +122,7 @@ def test_secrets_are_neither_shown_in_errors_nor_in_the_settings_themselves(tmp_
 
     assert password not in str(caught.value)
     assert password not in repr(settings)
+    assert settings.database_url_given
     assert settings.database_url == f"postgresql://u:{password}@127.0.0.1/test"
 
 
