@@ -96,12 +96,6 @@ def _database_url(text: str) -> str:
     return f"{scheme}://{rest}"
 
 
-def _secret(text: str) -> str:
-    if len(text) < 32:
-        raise ValueError("must have at least 32 characters")
-    return text
-
-
 def _setting(
     default: Any, about: str, parse: Parse, *, shown: str | None = None, secret: bool = False
 ) -> Any:
@@ -136,13 +130,6 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "Address to listen on.", str)
     port: int = _setting(8400, "Port to listen on; 0 takes a free one.", _integer(0, 65_535))
-    secret_key: str | None = _setting(
-        None,
-        "Signs cookies and cursors; several servers of one database need the same one.",
-        _secret,
-        shown="made once and kept in the data folder",
-        secret=True,
-    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Host names, besides loopback, under which browsers may reach the server; commas between.", _words
     )
@@ -153,12 +140,6 @@ class Settings:
         90.0,
         "A run of the SDK that is silent for this long is taken for lost (`timeout`, inferred).",
         _seconds(1, 86_400),
-    )
-    retention_days: int | None = _setting(
-        None,
-        "Finished tasks older than this are deleted; their figures stay in the tallies.",
-        _integer(1, 36_500),
-        shown="kept for ever",
     )
     queue_bytes: int = _setting(
         64_000_000,

@@ -46,14 +46,12 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
         ("HEADWAY_LEASE_SECONDS", "0"),
         ("HEADWAY_LOG_FORMAT", "xml"),
         ("HEADWAY_LOG_LEVEL", "loud"),
-        ("HEADWAY_RETENTION_DAYS", "0"),
         ("HEADWAY_QUEUE_BYTES", "64MB"),
         ("HEADWAY_BATCH_FACTS", "10001"),
         ("HEADWAY_CORS_ORIGINS", "app.example.com"),
         ("HEADWAY_DATABASE_URL", "mysql://root@127.0.0.1/test"),
         ("HEADWAY_DATABASE_URL", "sqlite://relative.db"),
         ("HEADWAY_LEDGER_URL", "headway.sqlite3"),
-        ("HEADWAY_SECRET_KEY", "short"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_its_name(name: str, value: str, tmp_path: Path) -> None:
