@@ -6,15 +6,18 @@ The house tests compare what is committed with what this makes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from headway.app import create_app
 from headway.domain.errors import HeadwayError
 from headway.interfaces.rest.problem_texts import FIELD_TEXTS, HTTP_TEXTS, TEXTS
 from headway.interfaces.rest.problems import STATUSES
-from headway.settings import Settings, setting_name
+from headway.settings import Settings, load_settings, setting_name
 
 HERE = Path(__file__).resolve().parent
 
@@ -100,9 +103,17 @@ def status_of_kind(error: type[HeadwayError]) -> int:
     return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
 
 
+def openapi_schema() -> str:
+    """The schema of the REST API, as the server serves it at `/openapi.json`."""
+    with TemporaryDirectory() as folder:
+        settings, _ = load_settings({}, Path(folder), data_dir=folder)
+        schema = create_app(settings).openapi()
+    return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def pages() -> dict[str, str]:
     """File name → content of every page made from the code."""
-    return {"problems.md": problems_page(), "settings.md": settings_page()}
+    return {"openapi.json": openapi_schema(), "problems.md": problems_page(), "settings.md": settings_page()}
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
-from tests.house.sources import ROOT
+from tests.house.sources import ROOT, imported_modules, python_files
 
+OWNERS = {"starlette": "fastapi", "pydantic_core": "pydantic"}  # come with these, and are part of their face
 LOCKS = ("build.txt", "dev.txt", "lock.txt")
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -52,6 +54,17 @@ def test_the_lock_fits_what_the_project_asks_for() -> None:
 
 def test_the_sdk_depends_on_nothing() -> None:
     assert PYPROJECT["project"]["dependencies"] == []
+
+
+def test_everything_imported_is_asked_for() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    asked = {Requirement(text).name.replace("-", "_") for text in [*extras["server"], *extras["postgres"]]}
+    files = [file for file in python_files("src") if "sdk" not in file.parts]
+    imported = {name.partition(".")[0] for file in files for name in imported_modules(file)}
+
+    foreign = imported - sys.stdlib_module_names - {"headway"}
+
+    assert {OWNERS.get(name, name) for name in foreign} <= asked
 
 
 def unmet(wanted: list[Requirement], pins: dict[str, Requirement]) -> list[str]:
