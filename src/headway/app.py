@@ -9,7 +9,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,11 +20,13 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from headway.domain.errors import HeadwayError
 from headway.interfaces.rest import api
+from headway.interfaces.rest.accounts import SIGN_IN_PATH
 from headway.interfaces.rest.facts import FactsEndpoint
 from headway.interfaces.rest.gate import Gate
+from headway.services.first_owner import Credentials, ensure_first_owner
 from headway.services.suite import Services, assemble
 from headway.settings import Settings, SettingsError
-from headway.store import opening
+from headway.store.opening import migrate, open_store
 from headway.store.port import Store
 
 _GZIP_FROM_BYTES = 4_000
@@ -31,14 +35,12 @@ _POSTGRES_WRITERS = 2
 STOP_WITHIN_S = 10
 
 
-def assemble_services(settings: Settings, store: Store | None = None) -> Services:
+def services_for(settings: Settings, store: Store | None = None) -> Services:
     """The services these settings ask for; nothing is connected or runs yet."""
     if settings.ledger_url != settings.database_url:
         raise SettingsError("HEADWAY_LEDGER_URL", "must be the same as HEADWAY_DATABASE_URL in this version")
     lease = timedelta(seconds=settings.lease_seconds)
-    store = store or opening.open_store(
-        settings.database_url, lease=lease, readers=settings.reader_connections
-    )
+    store = store or open_store(settings.database_url, lease=lease, readers=settings.reader_connections)
     return assemble(
         store,
         lease_s=settings.lease_seconds,
@@ -48,11 +50,6 @@ def assemble_services(settings: Settings, store: Store | None = None) -> Service
     )
 
 
-def migrate(settings: Settings) -> list[str]:
-    """The schema of the database is up to date; the revisions that were applied, oldest first."""
-    return opening.migrate(settings.database_url)
-
-
 def create_app(settings: Settings, *, store: Store | None = None) -> FastAPI:
     """The ASGI app; its lifespan opens the store and runs ingest, leases and feed.
 
@@ -60,7 +57,7 @@ def create_app(settings: Settings, *, store: Store | None = None) -> FastAPI:
         settings: What the server was told.
         store: An opened or unopened store to use instead of the one the settings name.
     """
-    services = assemble_services(settings, store)
+    services = services_for(settings, store)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -104,39 +101,82 @@ def _add_middleware(app: FastAPI, settings: Settings, services: Services) -> Non
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A server that answers."""
+
+    url: str
+    data_dir: Path
+    credentials: Credentials | None = None  # of the first owner, where `serve` was to see to one
+    sign_in_url: str | None = None  # signs one browser in as the first owner, once, within ten minutes
+
+
 def serve(
-    settings: Settings, *, listener: socket.socket | None = None, on_ready: Callable[[], None] | None = None
+    settings: Settings,
+    *,
+    first_owner: bool = False,
+    on_ready: Callable[[Ready], None] | None = None,
 ) -> None:
     """Serve until a signal says stop; what was accepted is written before this returns.
 
     Args:
         settings: What the server was told.
-        listener: A socket that listens already; without one the host and port of the settings are taken.
-        on_ready: Called in a thread of its own once the server answers.
+        first_owner: Whether to bring the schema up to date, and to see to a first tenant, its owner and
+            `credentials.json`, as `headway up` does.
+        on_ready: Told, in a thread of its own, once the server answers.
 
     Raises:
         HeadwayError: It cannot start; says why.
     """
     configure_logging(settings)
-    app = create_app(settings)
-    server = Server(app, host=settings.host, port=settings.port, on_ready=on_ready)
-    server.run(sockets=None if listener is None else [listener])
+    if first_owner:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        migrate(settings.database_url)
+    with listening(settings.host, settings.port) as sock:
+        app = create_app(settings)
+        server = Server(app, sock, settings, first_owner=first_owner, on_ready=on_ready)
+        server.run(sockets=[sock])
     failure: BaseException | None = getattr(app.state, "failure", None) or server.failure
     if failure is not None:
         raise failure
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    Raises:
+        HeadwayError: The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError as error:
+        sock.close()
+        hint = "another program listens there? Give another one with --port"
+        raise HeadwayError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
+    sock.set_inheritable(True)
+    return sock
 
 
 class Server(uvicorn.Server):
     """A uvicorn server that says when it answers, and ends the streams when it stops."""
 
     def __init__(
-        self, app: FastAPI, *, host: str, port: int, on_ready: Callable[[], None] | None = None
+        self,
+        app: FastAPI,
+        sock: socket.socket,
+        settings: Settings,
+        *,
+        first_owner: bool = False,
+        on_ready: Callable[[Ready], None] | None = None,
     ) -> None:
-        """Serve the app."""
+        """Serve the app on a listening socket."""
         config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             access_log=False,
             log_config=None,
             lifespan="on",
@@ -145,29 +185,49 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
         super().__init__(config)
-        self.failure: BaseException | None = None  # of `on_ready`
-        self._feed = app.state.services.feed
+        self._services: Services = app.state.services
+        self._settings = settings
+        self._first_owner = first_owner
         self._on_ready = on_ready
         self._told: asyncio.Task[None] | None = None
+        self.failure: BaseException | None = None  # of `on_ready`
+        host, port = sock.getsockname()[:2]
+        name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        self.url = f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell whoever waits for it."""
         await super().startup(sockets)
-        if self.started and self._on_ready is not None:
-            # In a thread, because whoever is told may well ask this very server something.
-            self._told = asyncio.create_task(self._tell(self._on_ready))
+        if self.started:
+            self._told = asyncio.create_task(self._tell(await self._ready()))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, which would never end by themselves, then stop."""
-        self._feed.close()
+        self._services.feed.close()
         await super().shutdown(sockets)
 
-    async def _tell(self, on_ready: Callable[[], None]) -> None:
+    async def _tell(self, ready: Ready) -> None:
+        if self._on_ready is None:
+            return
         try:
-            await asyncio.to_thread(on_ready)
-        except Exception as error:  # noqa: BLE001  whatever went wrong is raised by `serve` once the server stopped
+            # In a thread, because whoever is told may well ask this very server something.
+            await asyncio.to_thread(self._on_ready, ready)
+        except Exception as error:  # noqa: BLE001  `serve` raises it once the server has stopped
             self.failure = error
             self.should_exit = True
+
+    async def _ready(self) -> Ready:
+        if not self._first_owner:
+            return Ready(url=self.url, data_dir=self._settings.data_dir)
+        accounts, identity = self._services.accounts, self._services.identity
+        actor, credentials = await ensure_first_owner(accounts, identity, self._settings.data_dir, self.url)
+        token = await accounts.create_sign_in(actor)
+        return Ready(
+            url=self.url,
+            data_dir=self._settings.data_dir,
+            credentials=credentials,
+            sign_in_url=f"{self.url}{SIGN_IN_PATH}?token={token}",
+        )
 
 
 class _JsonLines(logging.Formatter):
