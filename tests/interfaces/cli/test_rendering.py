@@ -52,7 +52,7 @@ def test_an_eta_is_a_range_with_its_sample_size_and_otherwise_a_reason() -> None
     known = {"low": 30.0, "median": 60.0, "high": 90.0, "sample_size": 7, "method": "history"}
 
     assert rendering.eta(known) == "1 min left (80 %: 30 s to 1 min 30 s, from 7 by history)"
-    assert rendering.eta({"median": None, "reason": "not enough history"}) == "not enough history"
+    assert rendering.eta(None, "not enough history") == "unknown: not enough history"
     assert rendering.eta(None) == "–"
 
 

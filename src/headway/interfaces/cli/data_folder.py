@@ -35,7 +35,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """How programs on this machine get in."""
+    """How programs of this user reach the server."""
 
     url: str
     api_key: str

@@ -81,14 +81,12 @@ def bar(value: float | None, width: int = 20) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def eta(value: Mapping[str, Any] | None) -> str:
-    """The remaining time as a range with what it is based on."""
-    if not value:
-        return UNKNOWN
-    if value.get("median") is None:
-        return str(value.get("reason") or UNKNOWN)
+def eta(value: Mapping[str, Any] | None, reason: str | None = None) -> str:
+    """The remaining time as a range with what it is based on, or why it is unknown."""
+    if value is None:
+        return f"unknown: {reason}" if reason else UNKNOWN
     low, median, high = (duration(value[name]) for name in ("low", "median", "high"))
-    return f"{median} left (80 %: {low} to {high}, from {value.get('sample_size')} by {value.get('method')})"
+    return f"{median} left (80 %: {low} to {high}, from {value['sample_size']} by {value['method']})"
 
 
 def money(usd: str | float | None) -> str:

@@ -75,7 +75,8 @@ def gather(server: Server, task_id: str, lines: int) -> dict[str, Any]:
     logs = server.get(f"{place}/logs", limit=lines, newest=True)["items"] if lines else []
     return {
         "task": task,
-        "eta": state.get("eta"),
+        "eta": state["eta"],
+        "eta_reason": state["eta_reason"],
         "logs": logs,
         "runs": server.get(f"{place}/runs")["items"],
         "children": server.get("/tasks", parent=task_id, order="created_at", limit=MOST_SHOWN)["items"],
@@ -111,7 +112,7 @@ def _facts(found: Mapping[str, Any]) -> Table:
         ("id", task["id"]),
         ("status", status(task["status"], cancelling=task.get("cancel_requested_at") is not None)),
         ("progress", _progress(task)),
-        ("remaining", None if task.get("finished_at") else eta(found["eta"])),
+        ("remaining", None if task.get("finished_at") else eta(found["eta"], found["eta_reason"])),
         ("project", plain(task.get("project"))),
         ("agent", " ".join(plain(part) for part in (task.get("agent"), task.get("agent_id")) if part)),
         ("type", plain(task.get("task_type"))),

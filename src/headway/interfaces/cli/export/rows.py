@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from headway.interfaces.cli.connection import PAGE, Server
+from headway.interfaces.cli.connection import Server
 
 Row = dict[str, Any]
 Rows = Callable[[Server, Row], Iterator[Row]]
@@ -39,25 +39,20 @@ def _task(server: Server, task: Row) -> Iterator[Row]:
 
 
 def _runs(server: Server, task: Row) -> Iterator[Row]:
-    yield from server.items(f"/tasks/{task['id']}/runs")
+    yield from server.get(f"/tasks/{task['id']}/runs")["items"]
 
 
 def _calls(server: Server, task: Row) -> Iterator[Row]:
-    if task.get("llm_calls"):
-        yield from server.items(f"/tasks/{task['id']}/llm-calls")
+    if task["llm_calls"]:  # the API has the newest first
+        yield from reversed(list(server.items(f"/tasks/{task['id']}/llm-calls")))
 
 
 def _entries(name: str) -> Rows:
-    """Rows that are read on after the number of the last one."""
+    """Rows that do not say themselves which task they belong to."""
 
     def read(server: Server, task: Row) -> Iterator[Row]:
-        after = 0
-        while True:
-            found = server.get(f"/tasks/{task['id']}/{name}", after=after, limit=PAGE)["items"]
-            yield from ({"task_id": task["id"], **row} for row in found)
-            if len(found) < PAGE:
-                return
-            after = found[-1]["entry_seq"]
+        for row in server.items(f"/tasks/{task['id']}/{name}"):
+            yield {"task_id": task["id"], **row}
 
     return read
 

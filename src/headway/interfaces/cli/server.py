@@ -1,0 +1,50 @@
+"""`headway server`: the same server as `headway up`, for a database that others set up and a service manager runs."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from headway.app import serve
+from headway.domain.errors import InvalidInput
+from headway.interfaces.cli.rendering import console, print_json
+from headway.interfaces.cli.starting import listening, settings_of, until_stopped, url_of
+
+NAME = "HEADWAY_DATABASE_URL"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("server")(server)
+
+
+def server(
+    host: str | None = typer.Option(None, "--host", help="Address to listen on.  [default: 127.0.0.1]"),
+    port: int | None = typer.Option(
+        None, "--port", help="Port to listen on; 0 takes a free one.  [default: 8400]"
+    ),
+    database_url: str | None = typer.Option(None, "--database-url", help=f"Instead of {NAME}."),
+    as_json: bool = typer.Option(False, "--json", help="Print the address as JSON once it answers."),
+) -> None:
+    """Serve a database that is already set up (HEADWAY_DATABASE_URL).
+
+    It makes no schema, tenant or key: `headway migrate` and `headway tenant create` do.
+    """
+    settings = settings_of(host=host, port=port, database_url=database_url)
+    if not settings.database_url_given:
+        raise InvalidInput(
+            f"{NAME} is not set", hint="`headway up` starts with a database of its own", field=NAME
+        )
+
+    with listening(settings) as listener:
+        url = url_of(listener)
+
+        def on_ready() -> None:
+            if as_json:
+                print_json({"url": url, "pid": os.getpid()})
+            else:
+                console().print(f"Headway: {url}", soft_wrap=True)
+
+        with until_stopped():
+            serve(settings, listener=listener, on_ready=on_ready)

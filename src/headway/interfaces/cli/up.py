@@ -1,0 +1,100 @@
+"""`headway up`: one process with everything, on an embedded database, for the person at this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+import typer
+
+from headway.app import serve
+from headway.domain.errors import HeadwayError
+from headway.interfaces.cli import data_folder
+from headway.interfaces.cli.connection import Server
+from headway.interfaces.cli.data_folder import Credentials, Running
+from headway.interfaces.cli.first_start import credentials, prepare_schema
+from headway.interfaces.cli.rendering import console, print_json
+from headway.interfaces.cli.sign_in import sign_in_url
+from headway.interfaces.cli.starting import listening, settings_of, until_stopped, url_of, with_services
+from headway.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("up")(up)
+
+
+def up(
+    port: int | None = typer.Option(
+        None, "--port", help="Port to listen on; 0 takes a free one. [default: 8400]"
+    ),
+    data_dir: Path | None = typer.Option(
+        None, "--data-dir", help="Folder for the database and the key. [default: the user's data folder]"
+    ),
+    database_url: str | None = typer.Option(
+        None, "--database-url", help="Another database: sqlite:///file or postgresql://user@host/database."
+    ),
+    no_browser: bool = typer.Option(False, "--no-browser", help="Do not open the page in the browser."),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print url, sign_in_url, api_key and data_dir as JSON; no browser."
+    ),
+) -> None:
+    """Start Headway on this machine, or print how to sign in to the one that runs."""
+    settings = settings_of(port=port, data_dir=data_dir, database_url=database_url)
+    data_folder.make(settings.data_dir)
+    browser = not (no_browser or as_json or os.environ.get("CI")) and sys.stdout.isatty()
+    with data_folder.claimed(settings.data_dir) as mine:
+        if mine:
+            _serve(settings, as_json=as_json, browser=browser)
+        else:
+            _tell_running(settings, as_json=as_json, browser=browser)
+
+
+def _serve(settings: Settings, *, as_json: bool, browser: bool) -> None:
+    """Answers until Ctrl-C; tells where as soon as it does."""
+    with listening(settings) as listener:
+        prepare_schema(settings)
+        url = url_of(listener)
+        found = with_services(settings, lambda services: credentials(services, settings.data_dir, url))
+        data_folder.write_credentials(settings.data_dir, found)
+
+        def on_ready() -> None:
+            data_folder.announce(settings.data_dir, Running(pid=os.getpid(), url=url))
+            link = _tell(settings, found, as_json=as_json)
+            if not as_json:
+                console().print("Stop it with Ctrl-C.")
+            if browser:
+                webbrowser.open(link)
+
+        with until_stopped():
+            serve(settings, listener=listener, on_ready=on_ready)
+
+
+def _tell_running(settings: Settings, *, as_json: bool, browser: bool) -> None:
+    running = data_folder.running(settings.data_dir)
+    found = data_folder.read_credentials(settings.data_dir)
+    if running is None or found is None:
+        raise HeadwayError(
+            f"another process serves {settings.data_dir}, but does not say where",
+            hint=f"look at {settings.data_dir / data_folder.STATE}, or stop that process",
+        )
+    if not as_json:
+        console().print(f"Headway already runs here, as process {running.pid}.")
+    link = _tell(settings, found, as_json=as_json)
+    if browser:
+        webbrowser.open(link)
+
+
+def _tell(settings: Settings, found: Credentials, *, as_json: bool) -> str:
+    """Prints where Headway is and how to get in; the sign-in link."""
+    link, data_dir = sign_in_url(Server(found.url, found.api_key)), str(settings.data_dir)
+    if as_json:
+        print_json({"url": found.url, "sign_in_url": link, "api_key": found.api_key, "data_dir": data_dir})
+        return link
+    screen = console()
+    screen.print(f"Headway: {found.url}", soft_wrap=True)
+    screen.print(f"Sign in: {link}  (once, within ten minutes)", soft_wrap=True)
+    screen.print(f"Data:    {data_dir}", soft_wrap=True, markup=False)
+    return link
