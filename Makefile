@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
-PORT ?= 8400
+UP_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -28,8 +28,8 @@ install: ## make .venv with the locked runtime (nothing to do when the lock is u
 install-dev: ## make .venv with the locked runtime and the tools for development
 	@$(PYTHON) requirements/install.py dev
 
-run: install web ## start Headway on an embedded SQLite file and open it
-	$(BIN)/headway up --port $(PORT) $(UP_ARGS)
+run: install web ## start Headway on an embedded SQLite file and open it (UP_ARGS='--port 8500')
+	$(BIN)/headway up $(UP_ARGS)
 
 test: check ## install, check, and run all tests with SQLite and PostgreSQL
 	$(PY) -m pytest -n $(TEST_WORKERS) --ignore=tests/house $(PYTEST_ARGS)
