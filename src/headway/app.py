@@ -26,7 +26,8 @@ from headway.interfaces.rest.gate import Gate
 from headway.services.first_owner import Credentials, ensure_first_owner
 from headway.services.suite import Services, assemble
 from headway.settings import Settings, SettingsError
-from headway.store.opening import migrate, open_store
+from headway.store.opening import migrate as migrate
+from headway.store.opening import open_store
 from headway.store.port import Store
 
 _GZIP_FROM_BYTES = 4_000

@@ -12,7 +12,7 @@ import pytest
 
 from headway.domain.errors import HeadwayError
 from headway.interfaces.cli import data_folder
-from headway.interfaces.cli.data_folder import Credentials, Running
+from headway.interfaces.cli.data_folder import Running
 
 HOLDER = """
 import sys
@@ -48,22 +48,19 @@ def test_only_one_process_serves_a_folder_and_the_next_one_finds_it(tmp_path: Pa
         assert data_folder.running(tmp_path, wait_s=0) is None  # what the killed one left is gone
 
 
-def test_credentials_are_kept_for_this_user_alone(tmp_path: Path) -> None:
-    credentials = Credentials(url="http://127.0.0.1:1", api_key="hw_example", tenant_id="t", user_id="u")
+def test_the_state_file_is_for_this_user_alone_and_never_half_written(tmp_path: Path) -> None:
+    data_folder.announce(tmp_path, Running(pid=1, url="http://127.0.0.1:1"))
 
-    data_folder.write_credentials(tmp_path, credentials)
-
-    assert data_folder.read_credentials(tmp_path) == credentials
+    assert [file.name for file in tmp_path.iterdir()] == ["server.json"]
     if os.name == "posix":
-        assert stat.S_IMODE((tmp_path / "credentials.json").stat().st_mode) == 0o600
-    assert [file.name for file in tmp_path.iterdir()] == ["credentials.json"]
+        assert stat.S_IMODE((tmp_path / "server.json").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"url": "http://127.0.0.1:1"}', '{"url": 1}'])
-def test_credentials_that_are_not_whole_count_as_missing(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"url": "http://127.0.0.1:1"}', '{"api_key": 1}'])
+def test_a_credentials_file_without_a_key_counts_as_missing(tmp_path: Path, content: str) -> None:
     (tmp_path / "credentials.json").write_text(content)
 
-    assert data_folder.read_credentials(tmp_path) is None
+    assert data_folder.api_key(tmp_path) is None
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -33,16 +33,6 @@ class Running:
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """How programs of this user reach the server."""
-
-    url: str
-    api_key: str
-    tenant_id: str
-    user_id: str
-
-
 def make(folder: Path) -> None:
     """The folder exists; made here, only this user may look into it.
 
@@ -94,18 +84,10 @@ def running(folder: Path, *, wait_s: float = START_S) -> Running | None:
         time.sleep(LOOK_EVERY_S)
 
 
-def read_credentials(folder: Path) -> Credentials | None:
-    """What `up` wrote there, or None when it is missing or incomplete."""
-    told = _read(folder / CREDENTIALS)
-    names = ("url", "api_key", "tenant_id", "user_id")
-    if not all(isinstance(told.get(name), str) for name in names):
-        return None
-    return Credentials(**{name: told[name] for name in names})
-
-
-def write_credentials(folder: Path, credentials: Credentials) -> None:
-    """Keeps them where the SDK looks, readable by this user alone."""
-    _write(folder / CREDENTIALS, asdict(credentials))
+def api_key(folder: Path) -> str | None:
+    """The key that `up` left for programs of this user."""
+    found = _read(folder / CREDENTIALS).get("api_key")
+    return found if isinstance(found, str) else None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def migrate(
     settings = settings_of(database_url=database_url, data_dir=data_dir)
     if settings.database_url.startswith("sqlite:"):
         data_folder.make(settings.data_dir)
-    applied = migrate_schema(settings)
+    applied = migrate_schema(settings.database_url)
     if as_json:
         print_json({"applied": applied})
     elif applied:

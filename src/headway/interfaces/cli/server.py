@@ -6,10 +6,10 @@ import os
 
 import typer
 
-from headway.app import serve
+from headway.app import Ready, serve
 from headway.domain.errors import InvalidInput
 from headway.interfaces.cli.rendering import console, print_json
-from headway.interfaces.cli.starting import listening, settings_of, until_stopped, url_of
+from headway.interfaces.cli.starting import settings_of, until_stopped
 
 NAME = "HEADWAY_DATABASE_URL"
 
@@ -37,14 +37,11 @@ def server(
             f"{NAME} is not set", hint="`headway up` starts with a database of its own", field=NAME
         )
 
-    with listening(settings) as listener:
-        url = url_of(listener)
+    def on_ready(ready: Ready) -> None:
+        if as_json:
+            print_json({"url": ready.url, "pid": os.getpid()})
+        else:
+            console().print(f"Headway: {ready.url}", soft_wrap=True)
 
-        def on_ready() -> None:
-            if as_json:
-                print_json({"url": url, "pid": os.getpid()})
-            else:
-                console().print(f"Headway: {url}", soft_wrap=True)
-
-        with until_stopped():
-            serve(settings, listener=listener, on_ready=on_ready)
+    with until_stopped():
+        serve(settings, on_ready=on_ready)

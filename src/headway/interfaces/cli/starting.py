@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from headway.app import assemble_services
-from headway.domain.errors import HeadwayError
+from headway.app import services_for
 from headway.services.suite import Services
 from headway.settings import Settings, load_settings
 
 T = TypeVar("T")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_BACKLOG = 2_048  # connections that may wait; the same as uvicorn's
 
 
 def settings_of(**overrides: object) -> Settings:
@@ -42,43 +37,6 @@ def settings_of(**overrides: object) -> Settings:
     return settings
 
 
-def listening(settings: Settings) -> socket.socket:
-    """A socket on the address and port of the settings, taken from now on.
-
-    Raises:
-        HeadwayError: The port is taken, or the address is not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":  # on Windows it would let two programs listen on one port
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((settings.host.strip("[]"), settings.port))
-        found.listen(_BACKLOG)  # only now Linux says that another program listens there
-    except OSError as error:
-        found.close()
-        raise _not_listening(settings, error) from error
-    return found
-
-
-def _not_listening(settings: Settings, error: OSError) -> HeadwayError:
-    if error.errno == errno.EADDRINUSE:
-        return HeadwayError(
-            f"port {settings.port} of {settings.host} is taken by another program",
-            hint="choose another one with --port, or let the system choose with --port 0",
-        )
-    if error.errno == errno.EACCES:
-        return HeadwayError(f"port {settings.port} of {settings.host} is not allowed to this user")
-    return HeadwayError(f"cannot listen on {settings.host}: {error.strerror or error}")
-
-
-def url_of(listener: socket.socket) -> str:
-    """The address under which this machine reaches the socket."""
-    host, port = listener.getsockname()[:2]
-    host = _EVERYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def with_services(settings: Settings, act: Callable[[Services], Awaitable[T]]) -> T:
     """What the act comes to, with the store open around it.
 
@@ -90,7 +48,7 @@ def with_services(settings: Settings, act: Callable[[Services], Awaitable[T]]) -
 
 
 async def _with_services(settings: Settings, act: Callable[[Services], Awaitable[T]]) -> T:
-    services = assemble_services(settings)
+    services = services_for(settings)
     async with services.opened():
         return await act(services)
 

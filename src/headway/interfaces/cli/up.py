@@ -9,15 +9,14 @@ from pathlib import Path
 
 import typer
 
-from headway.app import serve
+from headway.app import Ready, serve
 from headway.domain.errors import HeadwayError
 from headway.interfaces.cli import data_folder
 from headway.interfaces.cli.connection import Server
-from headway.interfaces.cli.data_folder import Credentials, Running
-from headway.interfaces.cli.first_start import credentials, prepare_schema
+from headway.interfaces.cli.data_folder import Running
 from headway.interfaces.cli.rendering import console, print_json
 from headway.interfaces.cli.sign_in import sign_in_url
-from headway.interfaces.cli.starting import listening, settings_of, until_stopped, url_of, with_services
+from headway.interfaces.cli.starting import settings_of, until_stopped
 from headway.settings import Settings
 
 
@@ -54,47 +53,44 @@ def up(
 
 def _serve(settings: Settings, *, as_json: bool, browser: bool) -> None:
     """Answers until Ctrl-C; tells where as soon as it does."""
-    with listening(settings) as listener:
-        prepare_schema(settings)
-        url = url_of(listener)
-        found = with_services(settings, lambda services: credentials(services, settings.data_dir, url))
-        data_folder.write_credentials(settings.data_dir, found)
 
-        def on_ready() -> None:
-            data_folder.announce(settings.data_dir, Running(pid=os.getpid(), url=url))
-            link = _tell(settings, found, as_json=as_json)
-            if not as_json:
-                console().print("Stop it with Ctrl-C.")
-            if browser:
-                webbrowser.open(link)
+    def on_ready(ready: Ready) -> None:
+        assert ready.credentials is not None
+        assert ready.sign_in_url is not None
+        data_folder.announce(settings.data_dir, Running(pid=os.getpid(), url=ready.url))
+        _tell(settings, ready.url, ready.sign_in_url, ready.credentials.api_key, as_json=as_json)
+        if not as_json:
+            console().print("Stop it with Ctrl-C.")
+        if browser:
+            webbrowser.open(ready.sign_in_url)
 
-        with until_stopped():
-            serve(settings, listener=listener, on_ready=on_ready)
+    with until_stopped():
+        serve(settings, first_owner=True, on_ready=on_ready)
 
 
 def _tell_running(settings: Settings, *, as_json: bool, browser: bool) -> None:
     running = data_folder.running(settings.data_dir)
-    found = data_folder.read_credentials(settings.data_dir)
-    if running is None or found is None:
+    api_key = data_folder.api_key(settings.data_dir)
+    if running is None or api_key is None:
         raise HeadwayError(
             f"another process serves {settings.data_dir}, but does not say where",
             hint=f"look at {settings.data_dir / data_folder.STATE}, or stop that process",
         )
+    link = sign_in_url(Server(running.url, api_key))
     if not as_json:
         console().print(f"Headway already runs here, as process {running.pid}.")
-    link = _tell(settings, found, as_json=as_json)
+    _tell(settings, running.url, link, api_key, as_json=as_json)
     if browser:
         webbrowser.open(link)
 
 
-def _tell(settings: Settings, found: Credentials, *, as_json: bool) -> str:
-    """Prints where Headway is and how to get in; the sign-in link."""
-    link, data_dir = sign_in_url(Server(found.url, found.api_key)), str(settings.data_dir)
+def _tell(settings: Settings, url: str, link: str, api_key: str, *, as_json: bool) -> None:
+    """Prints where Headway is and how to get in."""
     if as_json:
-        print_json({"url": found.url, "sign_in_url": link, "api_key": found.api_key, "data_dir": data_dir})
-        return link
+        data_dir = str(settings.data_dir)
+        print_json({"url": url, "sign_in_url": link, "api_key": api_key, "data_dir": data_dir})
+        return
     screen = console()
-    screen.print(f"Headway: {found.url}", soft_wrap=True)
+    screen.print(f"Headway: {url}", soft_wrap=True)
     screen.print(f"Sign in: {link}  (once, within ten minutes)", soft_wrap=True)
-    screen.print(f"Data:    {data_dir}", soft_wrap=True, markup=False)
-    return link
+    screen.print(f"Data:    {settings.data_dir}", soft_wrap=True, markup=False)
