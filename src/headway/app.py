@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -18,9 +19,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from headway.domain.access import Actor
 from headway.domain.errors import HeadwayError
-from headway.interfaces.rest import api
+from headway.domain.views import ChangePage
+from headway.interfaces.live import page, stream
+from headway.interfaces.live.channels import Sources
+from headway.interfaces.rest import api, telling
 from headway.interfaces.rest.accounts import SIGN_IN_PATH
+from headway.interfaces.rest.credentials import actor_of
 from headway.interfaces.rest.facts import FactsEndpoint
 from headway.interfaces.rest.gate import Gate
 from headway.services.first_owner import Credentials, ensure_first_owner
@@ -72,8 +78,28 @@ def create_app(settings: Settings, *, store: Store | None = None) -> FastAPI:
     app = api.new_app(lifespan)
     app.state.services = services
     api.install(app)
+    app.include_router(stream.router(_sources(services), _identify(services)), prefix=api.PREFIX)
+    app.include_router(page.router)
     _add_middleware(app, settings, services)
     return app
+
+
+def _sources(services: Services) -> Sources:
+    """What the stream tells, in the shapes of the REST API."""
+
+    async def changes(viewer: Actor, cursor: str | None, limit: int) -> ChangePage:
+        return await services.tasks.changes(viewer, cursor, limit=limit)
+
+    return Sources(
+        feed=services.feed,
+        changes=changes,
+        tasks=partial(telling.tasks_json, services),
+        overview=partial(telling.overview_json, services),
+    )
+
+
+def _identify(services: Services) -> stream.Identify:
+    return partial(actor_of, identity=services.identity)
 
 
 def _add_middleware(app: FastAPI, settings: Settings, services: Services) -> None:

@@ -21,15 +21,26 @@ POLL_S = 0.2  # NOTIFY inside ingest would serialise commits
 class Listener:
     """Somebody who waits for changes of one tenant."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "_timer")
 
     def __init__(self) -> None:
         """Nothing has changed yet."""
         self._event = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
         """Something changed."""
         self._event.set()
+
+    def wake_later(self, delay_s: float) -> None:
+        """Count as changed after a while at the latest."""
+        if self._timer is None or self._timer.when() <= asyncio.get_running_loop().time():
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self.wake)
+
+    def rest(self) -> None:
+        """Nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def changed(self) -> None:
         """Something has changed since this returned last."""
@@ -59,6 +70,7 @@ class Feed:
         try:
             yield listener
         finally:
+            listener.rest()
             waiting = self._listeners[tenant_id]
             waiting.discard(listener)
             if not waiting:
@@ -73,6 +85,8 @@ class Feed:
     def close(self) -> None:
         """Every stream ends."""
         self.closed.set()
+        for tenant_id in list(self._listeners):
+            self.wake(tenant_id)
 
     async def start(self) -> None:
         """Look for the commits of other processes from now on."""
