@@ -1,0 +1,1 @@
+"""What survives when processes are killed: real servers, real clients, real databases."""
