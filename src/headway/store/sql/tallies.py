@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
@@ -29,8 +30,10 @@ def in_scope(table: Table, tenant_id: str, scope: Scope) -> list[ColumnElement[b
     return [*conditions, table.c.cell.in_(cells)]
 
 
-def _sums(table: Table, measures: tuple[str, ...]) -> list[ColumnElement[Any]]:
-    return [func.coalesce(func.sum(table.c[name]), 0).label(name) for name in measures]
+@lru_cache
+def _sums(table: Table, measures: tuple[str, ...]) -> tuple[ColumnElement[Any], ...]:
+    # Kept: building fifty expressions took two thirds of the time of a query.
+    return tuple(func.coalesce(func.sum(table.c[name]), 0).label(name) for name in measures)
 
 
 def _named(measures: tuple[str, ...], row: Any) -> dict[str, int]:
