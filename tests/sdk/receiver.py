@@ -4,8 +4,10 @@ One high-water mark per producer; duplicates change nothing, gaps answer 409, an
 facts, to answer with another status, or to want tasks stopped.
 """
 
+import contextlib
 import gzip
 import json
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -29,10 +31,19 @@ class Receiver:
         self.cancel: dict[str, str] = {}
         self.key = KEY
         self._changed = threading.Condition()
+        self._connections: set[socket.socket] = set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                receiver._connections.add(self.connection)
+
+            def finish(self) -> None:
+                receiver._connections.discard(self.connection)
+                super().finish()
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -59,13 +70,18 @@ class Receiver:
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def wait_for(self, holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Returns as soon as it holds after a request; fails when it never does."""

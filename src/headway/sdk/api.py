@@ -15,7 +15,7 @@ from typing import Any, Unpack
 
 import headway
 from headway.domain.ids import uuid7
-from headway.sdk import current, description
+from headway.sdk import current, description, loading
 from headway.sdk.config import Config, discover
 from headway.sdk.description import Description
 from headway.sdk.outbox import Outbox, outboxes
@@ -207,8 +207,21 @@ def _at_exit() -> None:
         box.end()
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    for box in list(outboxes):
+        box.before_fork()
+    loading.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    loading.after_fork()
+    for box in list(outboxes):
+        box.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
     global _lock
+    loading.after_fork()
     _lock = threading.Lock()
     current.after_fork()
     for box in list(outboxes):
@@ -220,4 +233,6 @@ def _after_fork() -> None:
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

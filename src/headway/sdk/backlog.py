@@ -51,6 +51,9 @@ class Backlog(Protocol):
     def rewind(self, seq: int) -> bool:
         """The next batch begins with this number; False when it is not held any more."""
 
+    def first_held(self) -> int:
+        """The lowest number of this producer that is still held, acknowledged or not."""
+
     def renumber(self, skip: int = 0) -> int:
         """A new producer begins with the next fact, `skip` facts later; returns how many were passed over."""
 
@@ -123,6 +126,10 @@ class SpoolBacklog:
         self._seek(line)
         self._write_acked(line - 1)
         return True
+
+    def first_held(self) -> int:
+        """The lowest number of this producer that is still held, acknowledged or not."""
+        return max(min(segments(self.folder), default=self._next) - self.about.skipped, 1)
 
     def renumber(self, skip: int = 0) -> int:
         """A new producer begins with the next fact, `skip` facts later; returns how many were passed over."""
@@ -282,6 +289,10 @@ class MemoryBacklog:
     def rewind(self, seq: int) -> bool:
         """The next batch begins with this number; False when it is not held any more."""
         return seq == self._acked + 1
+
+    def first_held(self) -> int:
+        """The lowest number of this producer that is still held, acknowledged or not."""
+        return self._acked + 1
 
     def renumber(self, skip: int = 0) -> int:
         """A new producer begins with the next fact, `skip` facts later; returns how many were passed over."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headway.sdk import notices
+from headway.sdk import loading, notices
 
 PREFIX = "HEADWAY_"
 FILE_NAME = "headway.toml"
@@ -134,7 +134,8 @@ def _address(url: object) -> str | None:
 def _from_file(path: str) -> dict[str, Any]:
     if not os.path.exists(path):
         return {}
-    import tomllib  # most programs have no such file
+    with loading.turn:
+        import tomllib  # most programs have no such file
 
     try:
         with open(path, "rb") as stream:

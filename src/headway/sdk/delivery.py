@@ -52,6 +52,10 @@ class Delivery:
         """The fingerprint of the key that is used."""
         return self._key
 
+    def close(self) -> None:
+        """The connection to the server is closed."""
+        self._transport.close()
+
     def send_next(self, backlog: Backlog) -> Outcome:
         """The next batch of the backlog was tried once."""
         batch = backlog.batch(self._max_facts, MAX_BYTES)
@@ -128,11 +132,12 @@ class Delivery:
         if expected > batch.last_seq:
             backlog.acknowledge(batch.last_seq)
         elif again or not backlog.rewind(expected):
+            held = batch.first_seq if again else backlog.first_held()
+            backlog.rewind(held)
             backlog.renumber()
-            lost = max(batch.first_seq - expected, 0)
             notices.warn(
                 f"the server has the facts of this producer only up to number {expected - 1} (was it "
-                f"restored from a backup?): {lost} facts that it once acknowledged are lost, not held here"
+                f"restored from a backup?): {held - expected} facts that it once acknowledged are lost"
             )
         return Outcome(result=Result.AGAIN)
 

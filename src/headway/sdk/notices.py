@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from headway.sdk import loading
+
 LOGGER = "headway"
 
 _told: set[str] = set()
@@ -9,7 +11,8 @@ _told: set[str] = set()
 
 def warn(message: str) -> None:
     """Logs a warning of the SDK."""
-    import logging  # loading it costs more than the rest of the SDK, and most programs never need it here
+    with loading.turn:
+        import logging  # costs more than the rest of the SDK, and most programs never need it here
 
     logging.getLogger(LOGGER).warning(message)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from headway.sdk.wire import Writer, now
 if TYPE_CHECKING:
     from headway.sdk.task_handle import TaskHandle
 
+RECOUNT_S = 60.0
 EXIT_WAIT_S = 5.0
 EXIT_FIRST_ANSWER_S = 1.0  # how long the end of a process waits to learn whether there is a server at all
 
@@ -63,6 +65,7 @@ class Outbox:
         self._backlog: SpoolBacklog | None = None
         self._memory: MemoryBacklog | None = None
         self._sender: Sender | None = None
+        self._recount_at = 0.0
         outboxes.add(self)
 
     def append(self, task_id: str, line: bytes, weight: Weight) -> None:
@@ -97,6 +100,16 @@ class Outbox:
             delivered = sender.drain(EXIT_WAIT_S, give_up=True)
         if sender.stop(EXIT_FIRST_ANSWER_S if delivered else 0.0):
             self._let_go()
+
+    def before_fork(self) -> None:
+        """The sender's thread ends if nothing is under way."""
+        if self._sender is not None:
+            self._sender.park()
+
+    def after_fork_in_parent(self) -> None:
+        """The sender's thread goes on."""
+        if self._sender is not None:
+            self._sender.unpark()
 
     def after_fork(self) -> None:
         """In the child of a fork: the parent's files, thread and tasks are not this process's."""
@@ -137,7 +150,7 @@ class Outbox:
             backlogs=self._backlogs,
             open_tasks=self._open_tasks,
             on_cancel=self._cancel_wanted,
-            on_turn=self._tell_dropped,
+            on_turn=self._look_around,
             heartbeat_s=self._heartbeat_s,
         )
 
@@ -173,11 +186,18 @@ class Outbox:
             "progress and logs are dropped and counted, endings are kept",
         )
 
-    def _tell_dropped(self) -> None:
-        """Once there is room again, each task's log says how much of it is missing."""
+    def _look_around(self) -> None:
+        """Counts what other processes hold, now and then, and tells what was dropped once there is room again."""
         spool = self._spool
-        if spool is None or not self.dropped or not spool.has_room():
+        if spool is None or not (self.dropped or time.monotonic() >= self._recount_at):
             return
+        self._recount_at = time.monotonic() + RECOUNT_S
+        spool.recount_others(self.config.spool_dir)
+        if self.dropped and spool.has_room():
+            self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        """Each task's log says how much of it is missing."""
         with self._lock:
             dropped, self.dropped = self.dropped, Counter()
         for task_id, number in dropped.items():

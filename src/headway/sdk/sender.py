@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from headway.sdk import notices
+from headway.sdk import loading, notices
 from headway.sdk.backlog import Backlog
 from headway.sdk.config import Config
 from headway.sdk.orphans import Orphan, take_over
@@ -28,6 +28,7 @@ ORPHANS_S = 60.0
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 HURRY_DELAY_S = 0.2
+PARK_S = 0.2
 
 
 class Sender:
@@ -70,6 +71,8 @@ class Sender:
         self._hurry = False
         self._turned = threading.Condition()
         self._stopped = False
+        self._parked = False
+        self._resting = False
         self._failures = 0
         self._answered = False  # whether the server ever took anything
         self._beat_at = 0.0
@@ -80,16 +83,33 @@ class Sender:
         )
         self._turns = 0
         self._idle_turn = 0  # the last one that ended with everything delivered
-        self._thread = threading.Thread(target=self._run, name="headway-sender", daemon=True)
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """The thread runs."""
         self._thread.start()
 
+    def park(self) -> None:
+        """Before a fork: the thread ends if it rests, as a fork of several threads is fragile and warned of."""
+        if self._resting and self._thread.is_alive():
+            self._parked = True
+            self._nudge.set()
+            self._wake.set()
+            self._thread.join(PARK_S)
+
+    def unpark(self) -> None:
+        """After a fork, in the parent: the thread goes on."""
+        if self._parked:
+            self._parked = False
+            self.wake()
+
     def wake(self) -> None:
         """Something waits."""
         self.awake = True
         self._wake.set()
+        if not (self._thread.is_alive() or self._stopped or self._parked):
+            self._thread = self._new_thread()
+            self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
         """Lets the thread end after what it is at; False when that takes longer than the timeout."""
@@ -122,8 +142,11 @@ class Sender:
             self._hurry = False
         return True
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="headway-sender", daemon=True)
+
     def _run(self) -> None:
-        while not self._stopped:
+        while not (self._stopped or self._parked):
             try:
                 pause_s = self._turn()
             except Exception as error:  # noqa: BLE001  the thread must outlive every surprise: facts wait for it
@@ -133,11 +156,19 @@ class Sender:
             with self._turned:
                 self._turned.notify_all()
             self._sleep(pause_s)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._orphan is not None:
             self._orphan.release()
+        if self._delivery is not None:
+            self._delivery.close()
+        self._orphan, self._orphans, self._delivery = None, iter(()), None
+        self.awake = False  # whoever adds something starts it again
 
     def _sleep(self, pause_s: float) -> None:
         """Rests until the pause is over or somebody wakes the thread, then lets a few more facts gather."""
+        self._resting = True
         if self._failures:
             self._nudge.wait(pause_s)  # only who cannot wait cuts this short; new facts do not
         elif pause_s > 0:
@@ -148,6 +179,7 @@ class Sender:
             self._wake.clear()
             if not self._hurry:
                 self._nudge.wait(LINGER_S)
+        self._resting = False
         self._nudge.clear()
 
     def _waiting(self) -> bool:
@@ -179,6 +211,8 @@ class Sender:
         if self._failures:
             found = self._rediscover()
             if found != self._config:
+                if self._delivery is not None:
+                    self._delivery.close()
                 self._config, self._delivery = found, None
         if self._config.url is None:
             notices.warn_once(
@@ -188,7 +222,8 @@ class Sender:
             )
             return None
         if self._delivery is None:
-            from headway.sdk.delivery import Delivery  # loads http and ssl: in this thread, once it is needed
+            with loading.turn:
+                from headway.sdk.delivery import Delivery  # loads http and ssl: in this thread, once needed
 
             self._delivery = Delivery(self._config, self._on_cancel)
         return self._delivery

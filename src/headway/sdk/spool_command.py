@@ -116,6 +116,7 @@ def _send(config: Config, words: argparse.Namespace) -> int:
         if failed is not None:
             break
         spools += 1
+    delivery.close()
     left = sum(remaining(folder) for folder in folders(config.spool_dir))
     if words.json:
         outcome = failed.result.value if failed else "done"

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from headway.domain.errors import Unavailable
+from headway.sdk import loading
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
@@ -210,7 +211,8 @@ def _proxy(scheme: str, host: str) -> SplitResult | None:
     """The proxy that the environment names for this host, if any."""
     if host in _LOOPBACK or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    from urllib.request import getproxies, proxy_bypass  # slow to load, and few environments name a proxy
+    with loading.turn:
+        from urllib.request import getproxies, proxy_bypass  # slow to load, and few environments name a proxy
 
     address = getproxies().get(scheme)
     if not address or proxy_bypass(host):
