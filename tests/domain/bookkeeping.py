@@ -26,7 +26,7 @@ class Book:
         self.older: dict[int, Run] = {}
         self.calls: list[CallRow] = []
         self.seqs: list[int] = []  # entry numbers of all rows
-        self.ids: set[str] = set()
+        self.ids: set[tuple[str, str]] = set()  # (kind, id) of calls and artifacts
 
     @property
     def runs(self) -> list[Run]:

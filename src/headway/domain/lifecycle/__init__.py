@@ -17,7 +17,7 @@ from headway.domain.task import FINAL, Refusal, Run, TaskState
 __all__ = ["HANDLERS", "Applied", "Context", "Folded", "Refused", "apply", "fold"]
 
 _NO_RUNS: Mapping[int, Run] = {}
-_NO_IDS: frozenset[str] = frozenset()
+_NO_IDS: frozenset[tuple[str, str]] = frozenset()
 
 HANDLERS: Mapping[str, Callable[[TaskState, Folded, Any, Context], Refused | None]] = {
     "created": described.created,
@@ -70,7 +70,7 @@ def fold(
     context: Context,
     *,
     older: Mapping[int, Run] = _NO_RUNS,
-    seen_ids: Iterable[str] = _NO_IDS,
+    seen_ids: Iterable[tuple[str, str]] = _NO_IDS,
 ) -> tuple[TaskState | None, Folded]:
     """The state after the facts, in order, and what they leave to be written. None: still nothing is known.
 
@@ -79,7 +79,7 @@ def fold(
         facts: Well-formed facts about this one task.
         context: Sender, time of receipt, lease and look-ups.
         older: Runs before the newest that the facts speak of; for facts without a run, the last before it.
-        seen_ids: Ids of LLM calls and artifacts (among those in `facts`) that the task already has.
+        seen_ids: (kind, id) of those LLM calls and artifacts in `facts` that the task already has.
     """
     work = Folded(older, seen_ids, context.received_at)
     state = None if task is None else task.clone()

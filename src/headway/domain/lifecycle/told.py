@@ -51,9 +51,9 @@ def _numbered(state: TaskState, work: Folded, fact: Any) -> int | Refused:
     return run
 
 
-def _seen(work: Folded, identity: str | None) -> bool:
-    """Whether a call or artifact id came before in this task."""
-    if identity is None or identity not in work.seen_ids:
+def _seen(work: Folded, fact: Any) -> bool:
+    """Whether a call or artifact of this id came before in this task."""
+    if fact.id is None or (fact.kind, fact.id) not in work.seen_ids:
         return False
     work.duplicates += 1
     return True
@@ -61,7 +61,7 @@ def _seen(work: Folded, identity: str | None) -> bool:
 
 def called(state: TaskState, work: Folded, fact: Any, context: Context) -> Refused | None:
     """Keep an LLM call and add it to the task's sums; one whose id came before is a duplicate."""
-    if _seen(work, fact.id):
+    if _seen(work, fact):
         return None
     run = _numbered(state, work, fact)
     if isinstance(run, Refused):
@@ -69,7 +69,7 @@ def called(state: TaskState, work: Folded, fact: Any, context: Context) -> Refus
     _note_activity(state, work, run)
     row = call_row(fact, state.entry_seq, run, work.at)
     work.calls.append(row)
-    work.seen_ids.add(row.id)
+    work.seen_ids.add((fact.kind, row.id))
     state.llm_calls += 1
     state.input_tokens += row.input_tokens
     state.output_tokens += row.output_tokens
@@ -94,14 +94,14 @@ def measured(state: TaskState, work: Folded, fact: Any, context: Context) -> Ref
 
 def produced(state: TaskState, work: Folded, fact: Any, context: Context) -> Refused | None:
     """Keep an artifact; one whose id came before is a duplicate."""
-    if _seen(work, fact.id):
+    if _seen(work, fact):
         return None
     run = _numbered(state, work, fact)
     if isinstance(run, Refused):
         return run
     row = artifact_row(fact, state.entry_seq, run, work.at)
     work.artifacts.append(row)
-    work.seen_ids.add(row.id)
+    work.seen_ids.add((fact.kind, row.id))
     return None
 
 

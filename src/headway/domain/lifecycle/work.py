@@ -64,7 +64,7 @@ class Folded:
         "touched",
     )
 
-    def __init__(self, older: Mapping[int, Run], seen_ids: Iterable[str], at: datetime) -> None:
+    def __init__(self, older: Mapping[int, Run], seen_ids: Iterable[tuple[str, str]], at: datetime) -> None:
         """Start with nothing told yet."""
         self.entries: list[Entry] = []
         self.calls: list[CallRow] = []
@@ -76,7 +76,7 @@ class Folded:
         self.touched = False  # a fact other than a heartbeat arrived
         self.alive = False  # a fact or heartbeat of the newest run arrived, which renews its lease
         self.older = dict(older)  # runs before the newest; those changed are written back
-        self.seen_ids = set(seen_ids)  # ids of calls and artifacts the task already has
+        self.seen_ids = set(seen_ids)  # (kind, id) of calls and artifacts the task already has
         self.sets: dict[str, Any] = {}  # descriptive columns with new values
         self.fills: dict[str, Any] = {}  # descriptive columns to set where still null
         self.run_values: dict[int, dict[str, Any]] = {}  # run number -> columns beyond the run's state

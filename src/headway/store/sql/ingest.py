@@ -289,8 +289,8 @@ class Commit:
             )
         return [fact for fact in part.facts if fact not in hidden] if hidden else part.facts
 
-    def _seen_ids(self, parts: Mapping[str, list[Part]]) -> dict[str, set[str]]:
-        """Which ids of LLM calls and artifacts in the facts their tasks already have."""
+    def _seen_ids(self, parts: Mapping[str, list[Part]]) -> dict[str, set[tuple[str, str]]]:
+        """(kind, id) of those LLM calls and artifacts in the facts that their tasks already have."""
         asked: dict[str, set[str]] = {"llm_call": set(), "artifact": set()}
         for identity, pieces in parts.items():
             if self.work[identity].before is None:
@@ -299,7 +299,7 @@ class Commit:
                 for fact in part.facts:
                     if fact.kind in asked and fact.id is not None:
                         asked[fact.kind].add(fact.id)
-        seen: dict[str, set[str]] = {}
+        seen: dict[str, set[tuple[str, str]]] = {}
         for kind, table in (("llm_call", tables.llm_call), ("artifact", tables.artifact)):
             if asked[kind]:
                 c = table.c
@@ -310,7 +310,7 @@ class Commit:
                     c.id.in_(sorted(asked[kind])),
                 )
                 for task_id, identity in self.db.execute(query):
-                    seen.setdefault(task_id, set()).add(identity)
+                    seen.setdefault(task_id, set()).add((kind, identity))
         return seen
 
     # -- rows ------------------------------------------------------------------------------------------------
