@@ -49,8 +49,8 @@ class Services:
             SchemaOutdated: The database's schema does not fit this version.
             StoreUnavailable: The database cannot be reached.
         """
-        await self.store.ledger.open()
         try:
+            await self.store.ledger.open()  # inside: a schema that does not fit is found over a connection
             yield
         finally:
             await self.store.ledger.close()

@@ -107,7 +107,7 @@ def test_open_tasks_take_precedence_where_the_screen_is_too_small() -> None:
 
 def picture(board: Board, height: int = 40) -> str:
     screen = Console(file=io.StringIO(), width=160)
-    screen.print(board.render(height))
+    screen.print(board.render(160, height))
     shown: str = screen.file.getvalue()  # type: ignore[attr-defined]
     return shown
 

@@ -69,7 +69,7 @@ def test_a_name_can_neither_steer_the_terminal_nor_style_the_table() -> None:
     }
     screen = Console(file=io.StringIO(), width=200)
 
-    screen.print(task_table([task]))
+    screen.print(task_table([task], width=200))
 
     shown = screen.file.getvalue()  # type: ignore[attr-defined]
     assert "[2J[red]not red[/red] second line" in shown

@@ -41,8 +41,8 @@ class Board:
         """After a `resync`, the board begins anew with these tasks."""
         self._tasks = {task["id"]: task for task in tasks}
 
-    def render(self, height: int = 40) -> RenderableType:
-        """The board for a terminal of this height."""
+    def render(self, width: int, height: int) -> RenderableType:
+        """The board for a terminal of this size."""
         tasks = sorted(self._tasks.values(), key=lambda task: str(task["created_at"]), reverse=True)
         running = [task for task in tasks if task["status"] not in FINAL_STATUSES]
         ended = [task for task in tasks if task["status"] in FINAL_STATUSES]
@@ -52,7 +52,7 @@ class Board:
         shown += ended[: min(FINISHED_SHOWN, room - len(shown))]
         parts: list[RenderableType] = [self._headline(len(running))]
         if shown:
-            parts.append(task_table(shown))
+            parts.append(task_table(shown, width=width))
         hidden = len(running) - len(shown)
         if hidden > 0:
             parts.append(Text(f"and {hidden} more", style="dim"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, connect
+from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, checked_id, connect
 from headway.interfaces.cli.rendering import console, plain, print_json
-from headway.interfaces.cli.show import checked_id
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +22,8 @@ def cancel(
     """Ask for a task to be cancelled."""
     if not reason.strip():
         raise typer.BadParameter("say why the task is cancelled", param_hint="--reason")
-    answer = connect(data_dir).post(f"/tasks/{checked_id(task_id)}/cancel", {"reason": reason})
+    with connect(data_dir) as server:
+        answer = server.post(f"/tasks/{checked_id(task_id)}/cancel", {"reason": reason})
     if as_json:
         print_json(answer)
     elif answer.get("status") == "cancelled":

@@ -69,7 +69,11 @@ class Patient:
         """
         if self.config.url is None:
             raise Unreachable("no server is known")
-        return Transport(self.config.url, self.config.api_key, timeout_s=LOOK_S).request("GET", path)
+        transport = Transport(self.config.url, self.config.api_key, timeout_s=LOOK_S)
+        try:
+            return transport.request("GET", path)
+        finally:
+            transport.close()
 
 
 Check = Callable[[Patient], Finding]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import typer
 
+from headway.domain.errors import NotFound
+from headway.domain.ids import canonical
 from headway.sdk.client import problem
 from headway.sdk.config import Config, discover
 from headway.sdk.transport import Transport, Unreachable
@@ -26,13 +28,19 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 class Server:
-    """A running server and the key to it."""
+    """A running server and the key to it; with `with`, its connections are closed afterwards."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
         """Keep where it is; nothing is connected yet."""
         self.url = url
         self.api_key = api_key
         self.transport = Transport(url, api_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.transport.close()
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON at a path below the API; parameters that are None are left out, lists repeated."""
@@ -88,6 +96,18 @@ def connect(data_dir: str | None = None) -> Server:
     if config.url is None:
         raise Unreachable(f"no server is known: {config.data_dir} has no credentials.json")
     return Server(config.url, config.api_key)
+
+
+def checked_id(text: str) -> str:
+    """The id in its one spelling.
+
+    Raises:
+        NotFound: It is not an id, so nothing can be behind it.
+    """
+    found = canonical(text)
+    if found is None:
+        raise NotFound(f"{text!r} is not an id: ids are UUIDs, as the lists show them")
+    return found
 
 
 def query(params: Params) -> str:

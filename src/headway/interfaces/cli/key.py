@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from headway.interfaces.cli.connection import AS_JSON, Server, configuration
+from headway.interfaces.cli.connection import AS_JSON, Server, checked_id, configuration
 from headway.interfaces.cli.rendering import clock, console, plain, print_json
 from headway.sdk.transport import Unreachable
 
@@ -41,7 +41,8 @@ def create(
     wish = {"name": name, "role": role, "expires_days": expires}
     server = _running_server(database_url, data_dir)
     if server is not None:
-        made = server.post("/keys", {field: value for field, value in wish.items() if value is not None})
+        with server:
+            made = server.post("/keys", {field: value for field, value in wish.items() if value is not None})
     else:
         made = _direct(database_url, data_dir, "create", **wish)
     if as_json:
@@ -55,7 +56,11 @@ def list_keys(
 ) -> None:
     """List API keys, newest first, without their text."""
     server = _running_server(database_url, data_dir)
-    found = server.get("/keys") if server is not None else _direct(database_url, data_dir, "list")
+    if server is not None:
+        with server:
+            found = server.get("/keys")
+    else:
+        found = _direct(database_url, data_dir, "list")
     if as_json:
         print_json(found)
     else:
@@ -71,7 +76,8 @@ def revoke(
     """Make an API key useless, at once."""
     server = _running_server(database_url, data_dir)
     if server is not None:
-        server.ask("DELETE", f"/keys/{key_id}")
+        with server:
+            server.ask("DELETE", f"/keys/{checked_id(key_id)}")
     else:
         _direct(database_url, data_dir, "revoke", key_id=key_id)
     if as_json:
@@ -88,7 +94,8 @@ def _running_server(database_url: str | None, data_dir: str | None) -> Server | 
     server = Server(config.url, config.api_key)
     if config.local:  # the server of this machine may just not be running
         try:
-            server.transport.request("GET", "/healthz", timeout_s=LOOK_S)
+            with server:
+                server.transport.request("GET", "/healthz", timeout_s=LOOK_S)
         except Unreachable:
             return None
     return server

@@ -22,8 +22,8 @@ def open_page(
     as_json: bool = AS_JSON,
 ) -> None:
     """Open the page of the running Headway, signed in."""
-    server = connect(data_dir)
-    link = sign_in_url(server)
+    with connect(data_dir) as server:
+        link = sign_in_url(server)
     opened = not (no_browser or as_json) and webbrowser.open(link)
     if as_json:
         print_json({"url": server.url, "sign_in_url": link})

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 UNKNOWN = "–"
+PIPE_WIDTH = 200  # characters; whoever reads a pipe is not short of room
 STYLES = {
     "pending": "dim",
     "running": "cyan",
@@ -35,7 +36,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def console(*, error: bool = False) -> Console:
     """A console that follows the terminal's width and colours; pipes get plain text that is not cut."""
     stream = sys.stderr if error else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 160)
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 def print_json(value: Any) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, connect
+from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, checked_id, connect
 from headway.interfaces.cli.rendering import console, print_json
-from headway.interfaces.cli.show import checked_id
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +19,8 @@ def retry(
     as_json: bool = AS_JSON,
 ) -> None:
     """Run a finished operation again."""
-    answer = connect(data_dir).post(f"/tasks/{checked_id(task_id)}/retry")
+    with connect(data_dir) as server:
+        answer = server.post(f"/tasks/{checked_id(task_id)}/retry")
     if as_json:
         print_json(answer)
     else:

@@ -9,7 +9,8 @@ import typer
 from headway.app import Ready, serve
 from headway.domain.errors import InvalidInput
 from headway.interfaces.cli.rendering import console, print_json
-from headway.interfaces.cli.starting import settings_of, until_stopped
+from headway.interfaces.cli.starting import settings_of, until_stopped, with_services
+from headway.services.suite import Services
 
 NAME = "HEADWAY_DATABASE_URL"
 
@@ -37,6 +38,8 @@ def server(
             f"{NAME} is not set", hint="`headway up` starts with a database of its own", field=NAME
         )
 
+    with_services(settings, _nothing)  # what keeps it from starting is told in a sentence, not in a log
+
     def on_ready(ready: Ready) -> None:
         if as_json:
             print_json({"url": ready.url, "pid": os.getpid()})
@@ -45,3 +48,7 @@ def server(
 
     with until_stopped():
         serve(settings, on_ready=on_ready)
+
+
+async def _nothing(services: Services) -> None:
+    """Opening the store was all that was wanted."""

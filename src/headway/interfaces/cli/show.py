@@ -10,9 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from headway.domain.errors import NotFound
-from headway.domain.ids import canonical
-from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, Server, connect
+from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, Server, checked_id, connect
 from headway.interfaces.cli.rendering import (
     UNKNOWN,
     bar,
@@ -46,25 +44,12 @@ def show(
     as_json: bool = AS_JSON,
 ) -> None:
     """Show everything about one task."""
-    found = gather(connect(data_dir), checked_id(task_id), lines)
+    with connect(data_dir) as server:
+        found = gather(server, checked_id(task_id), lines)
     if as_json:
         print_json(found)
     else:
         _print(console(), found)
-
-
-def checked_id(task_id: str) -> str:
-    """The id in its one spelling.
-
-    Raises:
-        NotFound: It is not an id, so nothing can be behind it.
-    """
-    found = canonical(task_id)
-    if found is None:
-        raise NotFound(
-            f"{task_id!r} is not the id of a task", hint="`headway tasks` lists them with their ids"
-        )
-    return found
 
 
 def gather(server: Server, task_id: str, lines: int) -> dict[str, Any]:
@@ -96,7 +81,9 @@ def _print(screen: Console, found: Mapping[str, Any]) -> None:
     if len(found["runs"]) > 1:
         screen.print(_runs(found["runs"]))
     if found["children"]:
-        screen.print(task_table(found["children"], title=f"Children ({len(found['children'])})"))
+        screen.print(
+            task_table(found["children"], width=screen.width, title=f"Children ({len(found['children'])})")
+        )
     if found["artifacts"]:
         screen.print(_artifacts(found["artifacts"]))
     if found["logs"]:

@@ -22,28 +22,38 @@ from headway.interfaces.cli.rendering import (
 )
 
 ID_WIDTH = 36
+WITH_AGENT, WITH_ALL = 100, 130  # characters of the screen
 
 
-def task_table(tasks: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Table:
-    """A table of tasks, one line each."""
+def task_table(tasks: Sequence[Mapping[str, Any]], *, width: int, title: str | None = None) -> Table:
+    """A table of tasks, one line each; where the screen is narrow, ids stay whole and other columns go.
+
+    Args:
+        tasks: as the API tells them.
+        width: of the screen, in characters.
+        title: above the table.
+    """
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    table.add_column("id", no_wrap=True, width=ID_WIDTH)
-    table.add_column("status", no_wrap=True)
-    table.add_column("progress", no_wrap=True)
-    table.add_column("name", overflow="ellipsis", no_wrap=True, min_width=20)
-    table.add_column("agent", overflow="ellipsis", no_wrap=True)
-    table.add_column("took", no_wrap=True, justify="right")
-    table.add_column("created", no_wrap=True)
+    table.add_column("id", no_wrap=True, min_width=ID_WIDTH)
+    table.add_column("status", no_wrap=True, min_width=11)
+    table.add_column("progress", no_wrap=True, min_width=5)
+    table.add_column("name", overflow="ellipsis", no_wrap=True)
+    table.add_column("took", no_wrap=True, justify="right", min_width=6)
+    if width >= WITH_AGENT:
+        table.add_column("agent", overflow="ellipsis", no_wrap=True)
+    if width >= WITH_ALL:
+        table.add_column("created", no_wrap=True, min_width=8)
     for task in tasks:
-        table.add_row(
+        cells = (
             task["id"],
             status(task["status"], cancelling=task.get("cancel_requested_at") is not None),
-            progress(task),
+            progress(task) if width >= WITH_ALL else percent(task.get("progress")),
             name(task),
-            short(task.get("agent") or UNKNOWN, 24),
             duration(lasted(task)),
+            short(task.get("agent") or UNKNOWN, 24),
             clock(task["created_at"]),
         )
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 

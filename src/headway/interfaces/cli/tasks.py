@@ -50,12 +50,12 @@ def tasks(
         until=until,
     )
     order = "created_at" if oldest_first else "-created_at"
-    pages = connect(data_dir).pages(
-        "/tasks", limit=limit, cursor=cursor, order=order, count=count or None, **wanted
-    )
     items: list[dict[str, Any]] = []
-    for page in pages:
-        items.extend(page["items"])
+    with connect(data_dir) as server:
+        for page in server.pages(
+            "/tasks", limit=limit, cursor=cursor, order=order, count=count or None, **wanted
+        ):
+            items.extend(page["items"])
     found = {**page, "items": items}
     if as_json:
         print_json(found)
@@ -68,7 +68,7 @@ def _print(items: Sequence[dict[str, Any]], page: dict[str, Any]) -> None:
     if not items:
         screen.print("No task matches.")
         return
-    screen.print(task_table(items))
+    screen.print(task_table(items, width=screen.width))
     if page.get("total") is not None:
         screen.print(f"{page['total']} tasks match.")
     if page.get("next_cursor"):

@@ -76,7 +76,8 @@ def _tell_running(settings: Settings, *, as_json: bool, browser: bool) -> None:
             f"another process serves {settings.data_dir}, but does not say where",
             hint=f"look at {settings.data_dir / data_folder.STATE}, or stop that process",
         )
-    link = sign_in_url(Server(running.url, api_key))
+    with Server(running.url, api_key) as server:
+        link = sign_in_url(server)
     if not as_json:
         console().print(f"Headway already runs here, as process {running.pid}.")
     _tell(settings, running.url, link, api_key, as_json=as_json)

@@ -12,10 +12,9 @@ from rich.live import Live
 
 from headway.domain.limits import FINAL_STATUSES
 from headway.interfaces.cli.board import Board
-from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, PAGE, Server, connect
+from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, PAGE, Server, checked_id, connect
 from headway.interfaces.cli.following import LOST, follow, present
 from headway.interfaces.cli.rendering import clock, console, print_json, status
-from headway.interfaces.cli.show import checked_id
 from headway.interfaces.cli.task_table import log_line, name, progress
 from headway.sdk.events import Event
 
@@ -34,17 +33,19 @@ def watch(
     as_json: bool = AS_JSON,
 ) -> None:
     """Follow what happens, live. With an ID: until that task ends; exits with 0 if it completed, 1 if not."""
-    server = connect(data_dir)
-    if task_id is not None:
-        ended = _watch_one(server, checked_id(task_id), as_json=as_json)
-        raise typer.Exit(0 if ended == "completed" else 1)
-    cursor = after or present(server)
+    with connect(data_dir) as server:
+        if task_id is not None:
+            ended = _watch_one(server, checked_id(task_id), as_json=as_json)
+            raise typer.Exit(0 if ended == "completed" else 1)
+        _watch_all(server, after or present(server), as_json=as_json)
+
+
+def _watch_all(server: Server, cursor: str, *, as_json: bool) -> None:
+    screen = console()
     if as_json:
         for event in follow(server, cursor):
             _print_event(event)
-        return
-    screen = console()
-    if screen.is_terminal:
+    elif screen.is_terminal:
         _draw(server, cursor, screen)
     else:
         _list(server, cursor, screen)
@@ -63,7 +64,7 @@ def _draw(server: Server, cursor: str, screen: Console) -> None:
     """A picture that stays in place and is drawn anew as things change."""
     board = Board(open_tasks(server))
     with Live(
-        get_renderable=lambda: board.render(screen.height), console=screen, refresh_per_second=4
+        get_renderable=lambda: board.render(screen.width, screen.height), console=screen, refresh_per_second=4
     ) as live:
         for event in follow(server, cursor):
             if event.name == "resync":

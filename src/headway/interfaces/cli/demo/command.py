@@ -39,8 +39,6 @@ def demo(
     Several agents survey the source of Python's standard library, pack it, restore broken copies and write a
     report. Nothing is made up: what fails is really broken; no language model is called, so none is reported.
     """
-    server = connect(data_dir)
-    server.get("/tasks", limit=1)  # whether the server is there and takes the key, before any work is done
     config = configuration(data_dir)
     if config.disabled:
         raise HeadwayError(
@@ -49,17 +47,18 @@ def demo(
     os.environ[PREFIX + "DATA_DIR"] = config.data_dir  # for the processes that the crew starts
     plan = make_plan(output or Path(config.data_dir, "demo"), quick=quick, files=files)
     screen = console(error=as_json)
-    outcome = _work(plan, server, screen)
-    if not headway.flush(DELIVERY_S):
-        raise HeadwayError("not everything was delivered yet", hint="`headway spool send` sends what is left")
-    family = [
-        server.get(f"/tasks/{outcome.task_id}"),
-        *server.items("/tasks", parent=outcome.task_id, order="created_at"),
-    ]
+    with connect(data_dir) as server:
+        server.get("/tasks", limit=1)  # whether it is there and takes the key, before any work is done
+        outcome = _work(plan, server, screen)
+        if not headway.flush(DELIVERY_S):
+            raise HeadwayError("not all is delivered yet", hint="`headway spool send` sends what is left")
+        whole = server.get(f"/tasks/{outcome.task_id}")
+        parts = server.items("/tasks", parent=outcome.task_id, order="created_at")
+        family = [whole, *parts]
     if as_json:
         print_json(_summary(outcome, family))
     else:
-        _print(screen, server, config, outcome, family)
+        _print(screen, config, outcome, family)
 
 
 def _work(plan: Plan, server: Server, screen: Console) -> Outcome:
@@ -82,10 +81,8 @@ def _summary(outcome: Outcome, family: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _print(
-    screen: Console, server: Server, config: Config, outcome: Outcome, family: list[dict[str, Any]]
-) -> None:
-    screen.print(task_table(family))
+def _print(screen: Console, config: Config, outcome: Outcome, family: list[dict[str, Any]]) -> None:
+    screen.print(task_table(family, width=screen.width))
     for name, figure in outcome.figures.items():
         screen.print(f"{name.replace('_', ' '):>28}  {'unknown' if figure is None else f'{figure:,}'}")
     failed = next((task["id"] for task in family if task["status"] == "failed"), None)
@@ -99,16 +96,16 @@ def _print(
             "the next one, live",
             "headway watch    # and `headway demo` in another terminal: it has estimates now",
         ),
-        ("the stream", stream_command(server.url, config)),
+        ("the stream", stream_command(config)),
     ):
         if line is not None:
             screen.print(f"  {about + ':':<22} {line}", soft_wrap=True, markup=False)
 
 
-def stream_command(url: str, config: Config) -> str:
+def stream_command(config: Config) -> str:
     """The command that follows the live stream with this machine's key, which it does not show."""
     key = "$HEADWAY_API_KEY"
     if not os.environ.get(PREFIX + "API_KEY"):
         file = Path(config.data_dir, CREDENTIALS).as_posix()
         key = rf"""$(sed -n 's/.*"api_key": *"\([^"]*\)".*/\1/p' '{file}')"""
-    return f'curl -N -H "Authorization: Bearer {key}" {url}{API}/stream'
+    return f'curl -N -H "Authorization: Bearer {key}" {config.url}{API}/stream'

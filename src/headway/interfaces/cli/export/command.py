@@ -13,11 +13,10 @@ from typing import BinaryIO
 import typer
 
 from headway.interfaces.cli import filters
-from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, connect
+from headway.interfaces.cli.connection import AS_JSON, DATA_DIR, checked_id, connect
 from headway.interfaces.cli.export.formats import WRITERS, require_library
-from headway.interfaces.cli.export.rows import one_task, rows
+from headway.interfaces.cli.export.rows import rows
 from headway.interfaces.cli.rendering import console, print_json
-from headway.interfaces.cli.show import checked_id
 
 
 class What(StrEnum):
@@ -83,11 +82,8 @@ def export(
     )
     chosen = form.value if form is not None else _form_of(output)
     require_library(chosen)
-    server = connect(data_dir)
-    found = (
-        rows(server, what.value, wanted) if task is None else one_task(server, what.value, checked_id(task))
-    )
-    with _opened(output) as stream:
+    with connect(data_dir) as server, _opened(output) as stream:
+        found = rows(server, what.value, wanted, task=task and checked_id(task))
         count = WRITERS[chosen](found, stream)
     if output is not None and as_json:
         print_json({"what": what.value, "format": chosen, "rows": count, "output": str(output.resolve())})

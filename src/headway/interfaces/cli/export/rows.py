@@ -13,24 +13,23 @@ Rows = Callable[[Server, Row], Iterator[Row]]
 READERS = 4  # requests at a time
 
 
-def rows(server: Server, what: str, wanted: Mapping[str, Any]) -> Iterator[Row]:
+def rows(server: Server, what: str, wanted: Mapping[str, Any], *, task: str | None = None) -> Iterator[Row]:
     """All rows of a kind that belong to the tasks that match.
 
     Args:
         server: where they are.
         what: a key of `KINDS`.
         wanted: filters of tasks, as the API takes them.
+        task: id of the only task whose rows are wanted; the filters are not asked then.
     """
     of_task = KINDS[what]
+    if task is not None:
+        yield from of_task(server, server.get(f"/tasks/{task}"))
+        return
     with ThreadPoolExecutor(max_workers=READERS) as pool:
         for page in server.pages("/tasks", order="created_at", **wanted):
-            for found in pool.map(lambda task: list(of_task(server, task)), page["items"]):
+            for found in pool.map(lambda each: list(of_task(server, each)), page["items"]):
                 yield from found
-
-
-def one_task(server: Server, what: str, task_id: str) -> Iterator[Row]:
-    """All rows of a kind that belong to one task."""
-    return KINDS[what](server, server.get(f"/tasks/{task_id}"))
 
 
 def _task(server: Server, task: Row) -> Iterator[Row]:
