@@ -16,7 +16,7 @@ LOCK := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--generate-hashes --no-emit-index-url --no-annotate --no-header $(LOCK_ARGS)
 
 .DEFAULT_GOAL := targets
-.PHONY: targets install install-dev run test check format bench web lock docs
+.PHONY: targets install install-dev run test check format bench bench-scale web lock docs
 
 targets: ## print the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -45,8 +45,11 @@ format: install-dev ## format the sources and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: install-dev ## measure every figure that the README quotes (results in benchmarks/results/)
-	$(PY) -m benchmarks $(BENCH_ARGS)
+bench: install-dev ## measure ingest, single facts, SDK, start-up, memory and estimates (benchmarks/RESULTS.md)
+	$(PY) -m benchmarks.run $(BENCH_ARGS)
+
+bench-scale: install-dev ## build ten million tasks and measure reading them, and a million open ones changing
+	$(PY) -m benchmarks.run --scale $(BENCH_ARGS)
 
 web: ## build the dashboard into the package (until web/ exists there is nothing to build)
 	@if [ -f web/package.json ]; then cd web && npm ci && npm run build; \

@@ -80,6 +80,7 @@ def _figures(kind: str, case: Case, report: load.Report, raw: float, checked: di
             note=(
                 f"{report.facts:,} facts, {case.connections} connections,"
                 f" answer p50 {report.latency_ms(0.5):.0f} ms, p99 {report.latency_ms(0.99):.0f} ms,"
+                f" server {report.server_us:.1f} µs of CPU a fact,"
                 f" generator {report.cpu_s / report.seconds:.1%} of a core; {checked['audit']}"
             ),
         )

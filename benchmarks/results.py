@@ -27,6 +27,7 @@ class Figure:
     bar: float | None = None  # None: nothing to reach, printed beside the others
     goal: float | None = None
     at_most: bool = False  # the bar is a limit from above
+    bar_to: float | None = None  # the upper end where the bar is a range
     note: str = ""
 
     @property
@@ -36,6 +37,8 @@ class Figure:
             return None
         if self.value is None:
             return False
+        if self.bar_to is not None:
+            return self.bar <= self.value <= self.bar_to
         return self.value <= self.bar if self.at_most else self.value >= self.bar
 
 
@@ -105,11 +108,17 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
+def _bar(figure: Figure) -> str:
+    if figure.bar is None:
+        return ""
+    if figure.bar_to is not None:
+        return f"{number(figure.bar)} to {number(figure.bar_to)}"
+    bar = f"{'≤' if figure.at_most else '≥'} {number(figure.bar)}"
+    return bar if figure.goal is None else f"{bar} (goal {number(figure.goal)})"
+
+
 def _row(figure: Figure) -> tuple[str, ...]:
-    sign = "≤" if figure.at_most else "≥"
-    bar = "" if figure.bar is None else f"{sign} {number(figure.bar)}"
-    if figure.goal is not None:
-        bar += f" (goal {number(figure.goal)})"
+    bar = _bar(figure)
     verdict = {True: "met", False: "not met", None: ""}[figure.met]
     return (
         figure.name,

@@ -62,7 +62,8 @@ class Server:
 def headway_up(database_url: str) -> Iterator[Server]:
     """A server on a free port of 127.0.0.1 with this database, stopped afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="hw_bench_data_"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
+    hidden = ("HEADWAY_", "PYTHONDONTWRITEBYTECODE")  # an installed program has its bytecode
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     words = [
         "up",
         "--port",
