@@ -17,6 +17,9 @@ from sqlalchemy.engine import Dialect as SqlAlchemyDialect
 from headway.store.sql.columns import POSTGRES_ENCODERS, SQLITE_ENCODERS, Id, id_bytes
 
 _CHUNK = 400  # ids in one SQLite statement
+_FEW = 40  # rows
+_WITH_BYTES = ("hw_artifact", "hw_meta")  # tables whose rows JSON cannot carry
+_ADVANCE = "UPDATE hw_head SET change_seq = change_seq + {mark} WHERE tenant_id = {mark} RETURNING change_seq"
 
 
 class Dialect(Protocol):
@@ -63,8 +66,12 @@ class Dialect(Protocol):
         tenant_id: str,
         ids: Sequence[str],
         lock: bool,
+        key: str = "id",
     ) -> list[tuple[Any, ...]]:
-        """Rows by `id` in id order, with native values, locked where asked."""
+        """Rows by an id column in its order, with native values, locked where asked."""
+
+    def advance(self, db: Connection, tenant_id: str, count: int) -> int:
+        """Lock the tenant's head and move its change number on; the newest number."""
 
 
 def _placeholder_list(count: int, mark: str) -> str:
@@ -158,16 +165,17 @@ class SqliteDialect:
         tenant_id: str,
         ids: Sequence[str],
         lock: bool,
+        key: str = "id",
     ) -> list[tuple[Any, ...]]:
         """Select in chunks; the whole database is locked already."""
         raw: Any = db.connection.driver_connection
         encode = SQLITE_ENCODERS[Id]
-        key = encode(tenant_id)
+        tenant = encode(tenant_id)
         rows: list[tuple[Any, ...]] = []
         for start in range(0, len(ids), _CHUNK):
             part = [encode(identity) for identity in ids[start : start + _CHUNK]]
-            statement = _sqlite_select(table.name, tuple(columns), len(part))
-            rows += raw.execute(statement, (key, *part)).fetchall()
+            statement = _sqlite_select(table.name, tuple(columns), key, len(part))
+            rows += raw.execute(statement, (tenant, *part)).fetchall()
         processors = _result_processors(table, tuple(columns), db.dialect)
         return [
             tuple(
@@ -176,6 +184,13 @@ class SqliteDialect:
             )
             for row in rows
         ]
+
+    def advance(self, db: Connection, tenant_id: str, count: int) -> int:
+        """Update the head; the writer is alone."""
+        raw: Any = db.connection.driver_connection
+        statement = _ADVANCE.format(mark="?")
+        newest: int = raw.execute(statement, (count, id_bytes(tenant_id))).fetchall()[0][0]
+        return newest
 
 
 class PostgresDialect:
@@ -187,8 +202,11 @@ class PostgresDialect:
     def insert(
         self, db: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> None:
-        """Insert with COPY."""
+        """Insert with COPY; a few rows as one JSON parameter, which saves two round trips."""
         if not rows:
+            return
+        if len(rows) <= _FEW and table.name not in _WITH_BYTES:
+            self._from_json(db, _postgres_insert(table, tuple(columns)), columns, rows)
             return
         raw: Any = db.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(_postgres_copy(table.name, tuple(columns))) as copy:
@@ -247,12 +265,19 @@ class PostgresDialect:
         tenant_id: str,
         ids: Sequence[str],
         lock: bool,
+        key: str = "id",
     ) -> list[tuple[Any, ...]]:
         """Select with one array parameter."""
         raw: Any = db.connection.driver_connection
-        statement = _postgres_select(table, tuple(columns), lock)
+        statement = _postgres_select(table, tuple(columns), key, lock)
         rows: list[tuple[Any, ...]] = raw.execute(statement, (tenant_id, list(ids))).fetchall()
         return rows
+
+    def advance(self, db: Connection, tenant_id: str, count: int) -> int:
+        """Update the head, which stays locked to the commit."""
+        raw: Any = db.connection.driver_connection
+        newest: int = raw.execute(_ADVANCE.format(mark="%s"), (count, tenant_id)).fetchone()[0]
+        return newest
 
 
 @lru_cache(maxsize=256)
@@ -267,9 +292,11 @@ def _sqlite_update(table: str, keys: tuple[str, ...], columns: tuple[str, ...]) 
 
 
 @lru_cache(maxsize=2048)
-def _sqlite_select(table: str, columns: tuple[str, ...], count: int) -> str:
+def _sqlite_select(table: str, columns: tuple[str, ...], key: str, count: int) -> str:
     marks = _placeholder_list(count, "?")
-    return f"SELECT {', '.join(columns)} FROM {table} WHERE tenant_id = ? AND id IN ({marks}) ORDER BY id"
+    return (
+        f"SELECT {', '.join(columns)} FROM {table} WHERE tenant_id = ? AND {key} IN ({marks}) ORDER BY {key}"
+    )
 
 
 @lru_cache(maxsize=256)
@@ -304,11 +331,12 @@ def _postgres_update(table: Table, keys: tuple[str, ...], columns: tuple[str, ..
 
 
 @lru_cache(maxsize=256)
-def _postgres_select(table: Table, columns: tuple[str, ...], lock: bool) -> str:
+def _postgres_select(table: Table, columns: tuple[str, ...], key: str, lock: bool) -> str:
     named = ", ".join(f"{name}::text" if isinstance(table.c[name].type, Id) else name for name in columns)
     suffix = " FOR UPDATE" if lock else ""
     return (
-        f"SELECT {named} FROM {table.name} WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id{suffix}"
+        f"SELECT {named} FROM {table.name} WHERE tenant_id = %s AND {key} = ANY(%s::uuid[])"
+        f" ORDER BY {key}{suffix}"
     )
 
 

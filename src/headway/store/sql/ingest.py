@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from headway.domain import contribution as counting
 from headway.domain.access import Actor
@@ -373,15 +373,7 @@ class Commit:
 
     def take_numbers(self, count: int) -> int:
         """Lock the tenant's head and take the next change numbers; the first of them."""
-        c = tables.head.c
-        statement = (
-            update(tables.head)
-            .where(c.tenant_id == self.tenant_id)
-            .values(change_seq=c.change_seq + count)
-            .returning(c.change_seq)
-        )
-        newest: int = self.db.execute(statement).scalar_one()
-        return newest - count + 1
+        return self.dialect.advance(self.db, self.tenant_id, count) - count + 1
 
     def _contribution(self, batches: Sequence[Batch], changed: Iterable[TaskWork]) -> Contribution:
         into = Contribution()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection
 
 from headway.store.port import Batch
 from headway.store.sql import tables
@@ -13,13 +14,14 @@ from headway.store.sql.dialect import Dialect
 
 Key = tuple[str, str]  # user id, producer
 Mark = tuple[int, str | None]  # newest sequence number, hash of a single REST write's body
+_COLUMNS = ("user_id", "producer", "last_seq", "request_hash")
 
 
 def lock_marks(db: Connection, dialect: Dialect, tenant_id: str, batches: Sequence[Batch]) -> dict[Key, Mark]:
     """The marks of the batches' producers, locked in order; those not there yet are made at 0."""
     if not batches:
         return {}
-    wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches})
+    wanted = sorted({(batch.actor.user_id, batch.producer) for batch in batches}, key=itemgetter(1, 0))
     marks = _read_marks(db, dialect, tenant_id, wanted)
     missing = [key for key in wanted if key not in marks]
     if missing:
@@ -32,15 +34,10 @@ def lock_marks(db: Connection, dialect: Dialect, tenant_id: str, batches: Sequen
 
 
 def _read_marks(db: Connection, dialect: Dialect, tenant_id: str, keys: Sequence[Key]) -> dict[Key, Mark]:
-    c = tables.producer.c
-    query = (
-        select(c.user_id, c.producer, c.last_seq, c.request_hash)
-        .where(c.tenant_id == tenant_id, tuple_(c.user_id, c.producer).in_(keys))
-        .order_by(c.user_id, c.producer)
-    )
-    if dialect.for_update:
-        query = query.with_for_update()
-    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(query)}
+    producers = sorted({producer for _, producer in keys})
+    rows = dialect.select_by_ids(db, tables.producer, _COLUMNS, tenant_id, producers, True, key="producer")
+    wanted = set(keys)
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows if (row[0], row[1]) in wanted}
 
 
 def move_marks(

@@ -176,13 +176,13 @@ def upgrade() -> None:
     op.create_table(
         "hw_producer",
         sa.Column("tenant_id", columns.Id(), nullable=False),
-        sa.Column("user_id", columns.Id(), nullable=False),
         sa.Column("producer", columns.Id(), nullable=False),
+        sa.Column("user_id", columns.Id(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", columns.Moment(), nullable=False),
         sa.Column("request_hash", sa.Text(), nullable=True),
         sa.Column("answer", columns.Json(), nullable=True),
-        sa.PrimaryKeyConstraint("tenant_id", "user_id", "producer"),
+        sa.PrimaryKeyConstraint("tenant_id", "producer", "user_id"),
         postgresql_with={"fillfactor": 70},
     )
     op.create_table(
