@@ -113,12 +113,12 @@ def _branches(viewer: Actor, wanted: TaskFilter, terms: list[str]) -> list[list[
         return [lead]
     tenant = _T.tenant_id == viewer.tenant_id
     if wanted.parent:
-        return [[tenant, _T.parent_id == parent, *rest] for parent in wanted.parent]
+        return [[tenant, _T.parent_id == parent, *rest] for parent in dict.fromkeys(wanted.parent)]
     lead_name = next((name for name in _LEADS if getattr(wanted, name)), None)
     values: Sequence[Any] = getattr(wanted, lead_name) if lead_name else ()
     if lead_name is None and not viewer.sees_all and not viewer.shared_projects:
         lead_name, values = "user", (viewer.user_id,)
-    statuses = wanted.status or (STATUSES if lead_name else ())
+    statuses = tuple(dict.fromkeys(wanted.status)) or (STATUSES if lead_name else ())
     if lead_name is None:
         return [[tenant, _T.status == status, *rest] for status in statuses] or [[tenant, *rest]]
     if len(values) * len(statuses) > _BRANCHES:
