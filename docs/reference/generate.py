@@ -1,4 +1,4 @@
-"""Writes the reference pages that follow from the code: settings and problems, and the OpenAPI schema.
+"""Writes the reference pages that follow from the code: facts, settings, problems, and the OpenAPI schema.
 
 Usage: python docs/reference/generate.py
 The house tests compare what is committed with what this makes.
@@ -7,14 +7,16 @@ The house tests compare what is committed with what this makes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from headway.app import create_app
+from headway.domain.checks import Rule
 from headway.domain.errors import HeadwayError
+from headway.domain.facts import KINDS, RULES, SERVER_KINDS
 from headway.interfaces.rest.problem_texts import FIELD_TEXTS, HTTP_TEXTS, TEXTS
 from headway.interfaces.rest.problems import STATUSES
 from headway.settings import Settings, load_settings, setting_name
@@ -51,6 +53,64 @@ the same names.
 HTTP_PREAMBLE = """
 ## Problems of the request itself
 """
+
+
+FORMS = {
+    "text": "text",
+    "id": "UUID",
+    "time": "ISO 8601 time with a zone, 2000 to 2100",
+    "integer": "whole number",
+    "number": "finite number",
+    "flag": "true or false",
+    "choice": "one of a set",
+    "json": "any JSON",
+    "object": "JSON object",
+    "texts": "object of texts",
+    "money": "dollars, best as a decimal text",
+}
+KINDS_PREAMBLE = """# Kinds of facts
+
+Made from `src/headway/domain/facts.py` by `make docs`. How facts are sent is in
+[Facts on the wire](facts-on-the-wire.md), what they do in [the lifecycle](../concepts/lifecycle.md).
+
+A field in **bold** is needed, all others may be left out or `null`. Lengths of texts are in characters, of JSON in
+bytes of its UTF-8 encoding.
+
+## Fields of every fact
+"""
+
+
+def kinds_page() -> str:
+    """A table of fields for each kind of fact that a client can report."""
+    shared = RULES["heartbeat"]
+    parts = [KINDS_PREAMBLE, *_field_rows(shared), ""]
+    for kind, rules in RULES.items():
+        if kind in SERVER_KINDS:
+            continue
+        about = " ".join((KINDS[kind].__doc__ or "").split())
+        parts += [f"## `{kind}`\n\n{about}\n"]
+        own = {name: rule for name, rule in rules.items() if name not in shared}
+        parts += [*_field_rows(own), ""] if own else ["No other fields.\n"]
+    return "\n".join(parts)
+
+
+def _field_rows(rules: Mapping[str, Rule]) -> list[str]:
+    rows = [
+        f"| {f'**`{name}`**' if rule.required else f'`{name}`'} | {FORMS[rule.form]} | {_range_of(rule)} |"
+        for name, rule in rules.items()
+    ]
+    return ["| field | form | limits |", "|---|---|---|", *rows]
+
+
+def _range_of(rule: Rule) -> str:
+    if rule.choices:
+        return ", ".join(f"`{choice}`" for choice in rule.choices)
+    unit = {"text": " characters", "json": " bytes", "object": " bytes", "texts": " entries"}.get(
+        rule.form, ""
+    )
+    if rule.high is None:
+        return "" if rule.low is None else f"at least {rule.low:,}{unit}"
+    return f"up to {rule.high:,}{unit}" if rule.low is None else f"{rule.low:,} to {rule.high:,}{unit}"
 
 
 def settings_page() -> str:
@@ -113,7 +173,12 @@ def openapi_schema() -> str:
 
 def pages() -> dict[str, str]:
     """File name → content of every page made from the code."""
-    return {"openapi.json": openapi_schema(), "problems.md": problems_page(), "settings.md": settings_page()}
+    return {
+        "fact-kinds.md": kinds_page(),
+        "openapi.json": openapi_schema(),
+        "problems.md": problems_page(),
+        "settings.md": settings_page(),
+    }
 
 
 if __name__ == "__main__":

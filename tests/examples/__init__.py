@@ -1,0 +1,1 @@
+"""What README, docs and examples show is what happens."""
