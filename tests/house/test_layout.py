@@ -17,11 +17,9 @@ USUAL_FUNCTION = 40
 
 # These lists may only get shorter: an entry whose file or function fits again must be removed.
 OVERSIZED_FILES = {
-    "src/headway/store/sql/ingest.py",
-    "src/headway/store/sql/tables.py",
     "tests/domain/test_lifecycle.py",
 }
-OVERSIZED_FUNCTIONS = {"src/headway/store/sql/changes.py::changes"}
+OVERSIZED_FUNCTIONS: set[str] = set()
 MIGRATIONS = (
     "src/headway/store/sql/migrations/versions/"  # lists of DDL, which nobody may change once released
 )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from headway.domain.access import Actor
 from headway.domain.query import seal, unseal
-from headway.domain.views import ChangePage, Tombstone
+from headway.domain.views import ChangePage, Task, Tombstone
 from headway.store.sql import tables
 from headway.store.sql.reading import task_of, tasks_query, visible
 
@@ -37,36 +37,8 @@ def changes(db: Connection, secret: bytes, viewer: Actor, cursor: str | None, *,
         return _page(secret, bound, viewer, newest, resync=True)
     if after == newest:
         return _page(secret, bound, viewer, newest)
-    state = tables.task_state.c
-    tasks = [
-        task_of(row)
-        for row in db.execute(
-            tasks_query(viewer)
-            .where(state.tenant_id == viewer.tenant_id, state.change_seq > after, state.change_seq <= newest)
-            .order_by(state.change_seq)
-            .limit(limit + 1)
-        )
-    ]
-    deleted = [
-        Tombstone(
-            task_id=row.id,
-            user_id=row.user_id,
-            project_id=row.project_id,
-            change_seq=row.change_seq,
-            deleted_at=row.deleted_at,
-        )
-        for row in db.execute(
-            select(tables.tombstone)
-            .where(
-                _B.tenant_id == viewer.tenant_id,
-                _B.change_seq > after,
-                _B.change_seq <= newest,
-                *visible(viewer, _B.user_id, _B.project_id),
-            )
-            .order_by(_B.change_seq)
-            .limit(limit + 1)
-        )
-    ]
+    tasks = _changed(db, viewer, after, newest, limit + 1)
+    deleted = _deleted(db, viewer, after, newest, limit + 1)
     numbers = sorted([*(task.change_seq for task in tasks), *(stone.change_seq for stone in deleted)])
     if len(numbers) <= limit:
         reached, more = newest, False
@@ -79,6 +51,41 @@ def changes(db: Connection, secret: bytes, viewer: Actor, cursor: str | None, *,
         more=more,
         resync=False,
     )
+
+
+def _changed(db: Connection, viewer: Actor, after: int, newest: int, limit: int) -> list[Task]:
+    state = tables.task_state.c
+    query = (
+        tasks_query(viewer)
+        .where(state.tenant_id == viewer.tenant_id, state.change_seq > after, state.change_seq <= newest)
+        .order_by(state.change_seq)
+        .limit(limit)
+    )
+    return [task_of(row) for row in db.execute(query)]
+
+
+def _deleted(db: Connection, viewer: Actor, after: int, newest: int, limit: int) -> list[Tombstone]:
+    query = (
+        select(tables.tombstone)
+        .where(
+            _B.tenant_id == viewer.tenant_id,
+            _B.change_seq > after,
+            _B.change_seq <= newest,
+            *visible(viewer, _B.user_id, _B.project_id),
+        )
+        .order_by(_B.change_seq)
+        .limit(limit)
+    )
+    return [
+        Tombstone(
+            task_id=row.id,
+            user_id=row.user_id,
+            project_id=row.project_id,
+            change_seq=row.change_seq,
+            deleted_at=row.deleted_at,
+        )
+        for row in db.execute(query)
+    ]
 
 
 def _page(secret: bytes, bound: str, viewer: Actor, at: int, *, resync: bool = False) -> ChangePage:

@@ -8,51 +8,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from headway.domain import contribution as counting
 from headway.domain.access import Actor
-from headway.domain.contribution import Contribution
-from headway.domain.errors import HeadwayError, IdempotencyMismatch, SequenceGap
-from headway.domain.lifecycle import Context, Folded, fold
+from headway.domain.errors import HeadwayError
+from headway.domain.lifecycle import Context, fold
 from headway.domain.task import Cell, Refusal, Run, TaskState
 from headway.store.port import Batch, Ingested
 from headway.store.sql import tables
+from headway.store.sql.counting import contribution_of
 from headway.store.sql.dialect import Dialect
-from headway.store.sql.marks import Key, Mark, lock_marks, move_marks
+from headway.store.sql.marks import Key, Mark, lock_marks, move_marks, news_of
 from headway.store.sql.naming import Memory, resolve_projects
-from headway.store.sql.rows import load_calls, load_runs, select_states, write_tasks
+from headway.store.sql.rows import load_runs, select_states, write_tasks
 from headway.store.sql.tallying import add_contribution
+from headway.store.sql.work import Part, TaskWork
 
 _NO_TYPICAL: Mapping[tuple[str | None, str | None], int] = {}
-
-
-@dataclass(slots=True)
-class Part:
-    """The facts of one batch about one task, in order."""
-
-    batch: int
-    facts: list[Any]
-
-
-@dataclass(slots=True)
-class TaskWork:
-    """What a commit does to one task."""
-
-    before: TaskState | None
-    after: TaskState | None
-    older: dict[int, Run]  # runs before the newest, as they were
-    folded: list[Folded] = field(default_factory=list)  # one per batch, in order
-    batches: list[int] = field(default_factory=list)  # the batch of each
-
-    @property
-    def changed(self) -> bool:
-        """Whether people can see a difference."""
-        return any(folded.changed for folded in self.folded)
 
 
 class Commit:
@@ -89,7 +64,7 @@ class Commit:
         problems: dict[int, HeadwayError] = {}
         fresh: list[Sequence[Any]] = []
         for index, batch in enumerate(batches):
-            found = _news(batch, moved, marks) if batch.numbered else batch.facts
+            found = news_of(batch, moved, marks) if batch.numbered else batch.facts
             if isinstance(found, HeadwayError):
                 problems[index], found = found, ()
             fresh.append(found)
@@ -336,7 +311,7 @@ class Commit:
             self.db,
             self.dialect,
             self.tenant_id,
-            self._contribution(batches, changed),
+            contribution_of(self.db, self.tenant_id, changed, self._refused_cells(batches)),
             self.memory,
             self.found,
         )
@@ -371,71 +346,12 @@ class Commit:
         ]
         self.dialect.insert(self.db, tables.refusal, _COLUMNS["hw_refusal"], refused)
 
+    def _refused_cells(self, batches: Sequence[Batch]) -> list[tuple[Cell, datetime]]:
+        return [(cell, batches[index].received_at) for index, _, cell in self.refusals]
+
     def take_numbers(self, count: int) -> int:
         """Lock the tenant's head and take the next change numbers; the first of them."""
         return self.dialect.advance(self.db, self.tenant_id, count) - count + 1
-
-    def _contribution(self, batches: Sequence[Batch], changed: Iterable[TaskWork]) -> Contribution:
-        into = Contribution()
-        for work in changed:
-            after = work.after
-            assert after is not None
-            if work.before is not None and work.before.cell != after.cell:
-                self._move_cell(into, work.before, after)
-            else:
-                counting.contribute_change(into, work.before, after)
-                for number, run in work.folded[-1].older.items():
-                    self._count_older(into, work, number, run)
-                for folded in work.folded:
-                    for call in folded.calls:
-                        counting.contribute_call(into, 1, after.cell, call)
-        for index, _, cell in self.refusals:
-            counting.contribute_refusal(into, 1, cell, batches[index].received_at)
-        return into
-
-    def _count_older(self, into: Contribution, work: TaskWork, number: int, run: Run) -> None:
-        assert work.after is not None
-        before = work.before
-        old = work.older.get(number)
-        if old is None and before is not None and before.run_number == number:
-            old = before.run()
-        if old == run:
-            return
-        cell = work.after.cell
-        if old is not None:
-            counting.contribute_run(into, -1, cell, old)
-        counting.contribute_run(into, 1, cell, run)
-
-    def _move_cell(self, into: Contribution, before: TaskState, after: TaskState) -> None:
-        """Project or agent kind became known: everything the task counts for moves to its new cell.
-
-        The rows of this commit are written already, so the new calls are taken from them for both sides.
-        """
-        runs_after = load_runs(self.db, self.tenant_id, [after.id]).get(after.id, [])
-        calls_after = load_calls(self.db, self.tenant_id, [after.id]).get(after.id, [])
-        work = self.work[after.id]
-        new_calls = {call.id for folded in work.folded for call in folded.calls}
-        calls_before = [call for call in calls_after if call.id not in new_calls]
-        runs_before = {run.number: run for run in runs_after if run.number < before.run_number}
-        runs_before.update({number: run for number, run in work.older.items() if number < before.run_number})
-        runs_before[before.run_number] = before.run()
-        counting.contribute(into, -1, before, runs_before.values(), calls_before)
-        counting.contribute(into, 1, after, runs_after, calls_after)
-
-
-def _news(batch: Batch, moved: dict[Key, Mark], marks: Mapping[Key, Mark]) -> Sequence[Any] | HeadwayError:
-    """The facts of a batch beyond its producer's mark, which moves; or why the batch cannot be taken."""
-    key = (batch.actor.user_id, batch.producer)
-    last, request_hash = moved.get(key) or marks[key]
-    if batch.request_hash is not None and request_hash not in (None, batch.request_hash):
-        return IdempotencyMismatch()
-    first = batch.facts[0].seq
-    if first > last + 1:
-        return SequenceGap(last + 1, first)
-    new = batch.facts[last + 1 - first :]
-    if new:
-        moved[key] = (new[-1].seq, batch.request_hash or request_hash)
-    return new
 
 
 _COLUMNS = {

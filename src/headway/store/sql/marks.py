@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection
 
+from headway.domain.errors import HeadwayError, IdempotencyMismatch, SequenceGap
 from headway.store.port import Batch
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
@@ -38,6 +40,21 @@ def _read_marks(db: Connection, dialect: Dialect, tenant_id: str, keys: Sequence
     rows = dialect.select_by_ids(db, tables.producer, _COLUMNS, tenant_id, producers, True, key="producer")
     wanted = set(keys)
     return {(row[0], row[1]): (row[2], row[3]) for row in rows if (row[0], row[1]) in wanted}
+
+
+def news_of(batch: Batch, moved: dict[Key, Mark], marks: Mapping[Key, Mark]) -> Sequence[Any] | HeadwayError:
+    """The facts of a batch beyond its producer's mark, which moves; or why the batch cannot be taken."""
+    key = (batch.actor.user_id, batch.producer)
+    last, request_hash = moved.get(key) or marks[key]
+    if batch.request_hash is not None and request_hash not in (None, batch.request_hash):
+        return IdempotencyMismatch()
+    first = batch.facts[0].seq
+    if first > last + 1:
+        return SequenceGap(last + 1, first)
+    new = batch.facts[last + 1 - first :]
+    if new:
+        moved[key] = (new[-1].seq, batch.request_hash or request_hash)
+    return new
 
 
 def move_marks(

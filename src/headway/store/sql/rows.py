@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, tuple_, update
 
@@ -12,9 +12,7 @@ from headway.domain.query import words_of
 from headway.domain.task import STATE_FIELDS, CallRow, Run, TaskState
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
-
-if TYPE_CHECKING:
-    from headway.store.sql.ingest import TaskWork
+from headway.store.sql.work import TaskWork
 
 _CHUNK = 500
 _TASK_COLUMNS = tuple(tables.task.c.keys())

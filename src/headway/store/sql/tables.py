@@ -15,7 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -23,75 +22,26 @@ from sqlalchemy import (
 )
 
 from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, RUN_MEASURES
+from headway.store.sql.access_tables import api_key as api_key
+from headway.store.sql.access_tables import meta as meta
+from headway.store.sql.access_tables import metadata as metadata
+from headway.store.sql.access_tables import tenant_column
+from headway.store.sql.access_tables import session as session
+from headway.store.sql.access_tables import tenant as tenant
+from headway.store.sql.access_tables import user as user
 from headway.store.sql.columns import Id, Json, Moment
 
-metadata = MetaData()
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant_id", Id, primary_key=True)
 
 
 def _counts(names: tuple[str, ...]) -> list[Column[int]]:
     return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
 
 
-meta = Table(
-    "hw_meta", metadata, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
-)
-
-tenant = Table(
-    "hw_tenant",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("created_at", Moment, nullable=False),
-)
-
-user = Table(
-    "hw_user",
-    metadata,
-    _tenant(),
-    Column("id", Id, primary_key=True),
-    Column("email", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("access_epoch", Integer, nullable=False, server_default="0"),
-    Column("created_at", Moment, nullable=False),
-    Index("hw_user_email", "tenant_id", "email", unique=True),
-)
-
-api_key = Table(
-    "hw_api_key",
-    metadata,
-    _tenant(),
-    Column("id", Id, primary_key=True),
-    Column("user_id", Id, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("key_hash", Text, nullable=False),  # SHA-256 of the key
-    Column("role", Text),
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment),
-    Column("revoked_at", Moment),
-    Column("last_used_at", Moment),
-    Index("hw_api_key_hash", "key_hash", unique=True),
-)
-
-session = Table(
-    "hw_session",
-    metadata,
-    Column("token_hash", Text, primary_key=True),  # SHA-256 of the token
-    Column("tenant_id", Id, nullable=False),
-    Column("user_id", Id, nullable=False),
-    Column("kind", Text, nullable=False),  # sign_in (single use) or session
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
-)
-
 project = Table(
     "hw_project",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Id, primary_key=True),
     Column("slug", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -108,7 +58,7 @@ project = Table(
 head = Table(
     "hw_head",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("change_seq", BigInteger, nullable=False, server_default="0"),
     Column("horizon", BigInteger, nullable=False, server_default="0"),  # tombstones up to here are gone
     postgresql_with={"fillfactor": 10},
@@ -117,7 +67,7 @@ head = Table(
 producer = Table(
     "hw_producer",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("producer", Id, primary_key=True),
     Column("user_id", Id, primary_key=True),
     Column("last_seq", BigInteger, nullable=False),
@@ -130,7 +80,7 @@ producer = Table(
 task = Table(
     "hw_task",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Id, primary_key=True),
     Column("user_id", Id, nullable=False),
     Column("project_id", Id),
@@ -181,7 +131,7 @@ task = Table(
 task_state = Table(
     "hw_task_state",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Id, primary_key=True),
     Column("user_id", Id, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -232,7 +182,7 @@ task_state = Table(
 run = Table(
     "hw_run",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("task_id", Id, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("status", Text, nullable=False),
@@ -254,7 +204,7 @@ run = Table(
 entry = Table(
     "hw_entry",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("task_id", Id, primary_key=True),
     Column("entry_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("run", Integer, nullable=False),
@@ -272,7 +222,7 @@ entry = Table(
 llm_call = Table(
     "hw_llm_call",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("task_id", Id, primary_key=True),
     Column("entry_seq", BigInteger, nullable=False),
     Column("id", Id, primary_key=True),
@@ -300,7 +250,7 @@ llm_call = Table(
 metric = Table(
     "hw_metric",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("task_id", Id, primary_key=True),
     Column("entry_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("run", Integer, nullable=False),
@@ -316,7 +266,7 @@ metric = Table(
 artifact = Table(
     "hw_artifact",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("task_id", Id, primary_key=True),
     Column("entry_seq", BigInteger, nullable=False),
     Column("id", Id, primary_key=True),
@@ -336,7 +286,7 @@ artifact = Table(
 refusal = Table(
     "hw_refusal",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("user_id", Id, primary_key=True),  # of the sender
     Column("producer", Id, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
@@ -356,7 +306,7 @@ refusal = Table(
 tombstone = Table(
     "hw_tombstone",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Id, primary_key=True),
     Column("user_id", Id, nullable=False),
     Column("project_id", Id),
@@ -368,7 +318,7 @@ tombstone = Table(
 term = Table(
     "hw_term",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("term", Text, primary_key=True),  # "w:word" of the name, "l:key=value" label, "a:agent id"
     Column("created_at", Moment, primary_key=True),
     Column("id", Id, primary_key=True),
@@ -378,7 +328,7 @@ term = Table(
 cell = Table(
     "hw_cell",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", Id, nullable=False),
     Column("project_id", Id),
@@ -388,7 +338,7 @@ cell = Table(
 gauge = Table(
     "hw_gauge",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
     *_counts(GAUGE_MEASURES),
     postgresql_with={"fillfactor": 30},
@@ -397,7 +347,7 @@ gauge = Table(
 tally = Table(
     "hw_tally",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column(
         "archived", Boolean, primary_key=True
@@ -411,7 +361,7 @@ tally = Table(
 llm_tally = Table(
     "hw_llm_tally",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("cell", BigInteger, primary_key=True, autoincrement=False),
     Column("archived", Boolean, primary_key=True),
     Column("period", Text, primary_key=True),
