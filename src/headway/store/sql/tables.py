@@ -25,9 +25,9 @@ from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, RUN_MEASURES
 from headway.store.sql.access_tables import api_key as api_key
 from headway.store.sql.access_tables import meta as meta
 from headway.store.sql.access_tables import metadata as metadata
-from headway.store.sql.access_tables import tenant_column
 from headway.store.sql.access_tables import session as session
 from headway.store.sql.access_tables import tenant as tenant
+from headway.store.sql.access_tables import tenant_column
 from headway.store.sql.access_tables import user as user
 from headway.store.sql.columns import Id, Json, Moment
 
