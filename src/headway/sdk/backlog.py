@@ -60,8 +60,11 @@ class Backlog(Protocol):
     def accepted(self, destination: str | None, key: str) -> None:
         """This server took facts with the key that has this fingerprint."""
 
-    def waiting(self) -> bool:
-        """Whether something is not acknowledged yet."""
+    def end(self) -> tuple[int, int]:
+        """A place after the last fact that is there now."""
+
+    def delivered(self, place: tuple[int, int]) -> bool:
+        """Whether everything before this place is acknowledged."""
 
 
 class SpoolBacklog:
@@ -83,6 +86,7 @@ class SpoolBacklog:
         self._file: BinaryIO | None = None
         self._first = 0  # first line of the segment being read
         self._offset = 0  # bytes of it that are acknowledged
+        self._reached = (0, 0)  # both in one, for other threads
         self._next = 1  # line number at the offset
         self._ends: list[int] = []  # offsets in the file after each line of the batch under way
         self._acked_fd = os.open(
@@ -115,6 +119,7 @@ class SpoolBacklog:
             self._offset = self._ends[-1]
             self._next += len(self._ends)
         self._ends = []
+        self._reached = (self._first, self._offset)
         self._write_acked(self._next - 1)
 
     def rewind(self, seq: int) -> bool:
@@ -147,19 +152,17 @@ class SpoolBacklog:
             self.about = replace(self.about, destination=destination, accepted_key=key)
             self.about.write(self.folder)
 
-    def waiting(self) -> bool:
-        """Whether something is not acknowledged yet."""
+    def end(self) -> tuple[int, int]:
+        """A place after the last fact that is there now: first line of a segment, bytes in it."""
         last = max(segments(self.folder), default=self._first)
-        if last != self._first:
-            return True
         try:
-            return os.stat(os.path.join(self.folder, segment_name(last))).st_size > self._offset
+            return last, os.stat(os.path.join(self.folder, segment_name(last))).st_size
         except OSError:
-            return False
+            return last, 0
 
-    def position(self) -> tuple[int, int]:
-        """The first line of the segment being read and the acknowledged bytes in it."""
-        return self._first, self._offset
+    def delivered(self, place: tuple[int, int]) -> bool:
+        """Whether everything before this place is acknowledged."""
+        return self._reached >= place
 
     def close(self) -> None:
         """Closes the files, so that the folder can be removed."""
@@ -188,6 +191,7 @@ class SpoolBacklog:
                     self._ends.append(end)
             if not lines:
                 self._offset = end
+                self._reached = (self._first, end)
         return lines
 
     def _following(self) -> int | None:
@@ -203,6 +207,7 @@ class SpoolBacklog:
                 self._on_removed(older)
         self._file = open(os.path.join(self.folder, segment_name(first)), "rb", buffering=0)  # noqa: SIM115
         self._first, self._offset, self._next, self._ends = first, 0, first, []
+        self._reached = (first, 0)
 
     def _seek(self, line: int) -> None:
         held = [first for first in segments(self.folder) if first <= line]
@@ -217,9 +222,10 @@ class SpoolBacklog:
         while self._next < line:
             end = data.find(b"\n", self._offset)
             if end < 0:
-                return
+                break
             self._next += is_fact(data[self._offset : end])
             self._offset = end + 1
+        self._reached = (self._first, self._offset)
 
     def _read_acked(self) -> int:
         text = os.read(self._acked_fd, 32)
@@ -257,6 +263,7 @@ class MemoryBacklog:
         self._limit = limit_bytes
         self._producer = uuid7()
         self._acked = 0
+        self._delivered = 0  # under this and earlier names
 
     def append(self, line: bytes, weight: Weight) -> bool:
         """The line waits in memory; False when there is no room for it."""
@@ -285,6 +292,7 @@ class MemoryBacklog:
             while self._acked < seq and self._lines:
                 self._bytes -= len(self._lines.popleft()) + 1
                 self._acked += 1
+                self._delivered += 1
 
     def rewind(self, seq: int) -> bool:
         """The next batch begins with this number; False when it is not held any more."""
@@ -305,6 +313,11 @@ class MemoryBacklog:
     def accepted(self, destination: str | None, key: str) -> None:
         """Nothing to note: nobody takes over what is in memory."""
 
-    def waiting(self) -> bool:
-        """Whether something is not acknowledged yet."""
-        return bool(self._lines)
+    def end(self) -> tuple[int, int]:
+        """A place after the last fact that is there now: how many there ever were."""
+        with self._lock:
+            return 0, self._delivered + len(self._lines)
+
+    def delivered(self, place: tuple[int, int]) -> bool:
+        """Whether everything before this place is acknowledged."""
+        return (0, self._delivered) >= place

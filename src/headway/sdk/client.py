@@ -156,6 +156,14 @@ class Client:
         filters = {"after": after, "level": level, "q": q}
         return list(self._items(f"/tasks/{quote(task_id, safe='')}/logs", limit, filters))
 
+    def get_timeline(self, task_id: str, limit: int | None = None) -> list[Json]:
+        """Everything that happened to a task, progress included, oldest first.
+
+        Raises:
+            NotFound: There is no such task, or you may not see it.
+        """
+        return list(self._items(f"/tasks/{quote(task_id, safe='')}/timeline", limit, {}))
+
     def get_llm_calls(self, task_id: str, limit: int | None = None) -> list[Json]:
         """The calls of language models of a task.
 

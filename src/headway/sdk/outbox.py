@@ -212,7 +212,7 @@ class Outbox:
             return
         with self._lock:
             self._spool = self._backlog = self._sender = None
-        empty = not backlog.waiting()
+        empty = backlog.delivered(backlog.end())
         backlog.close()
         if empty:
             spool.remove()

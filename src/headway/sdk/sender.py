@@ -81,8 +81,6 @@ class Sender:
         self.reachable: bool | None = (
             None  # whether the last attempt got an answer that took facts; None before one
         )
-        self._turns = 0
-        self._idle_turn = 0  # the last one that ended with everything delivered
         self._thread = self._new_thread()
 
     def start(self) -> None:
@@ -131,9 +129,9 @@ class Sender:
         self._nudge.set()
         try:
             with self._turned:
-                begun = self._turns  # one that began earlier may have looked before the last fact came
+                wanted = self._ends()
                 self.wake()
-                while self._idle_turn <= begun:
+                while not self._delivered(wanted):
                     left = deadline - time.monotonic()
                     if left <= 0 or not self._thread.is_alive() or (give_up and self.reachable is False):
                         return False
@@ -173,7 +171,7 @@ class Sender:
             self._nudge.wait(pause_s)  # only who cannot wait cuts this short; new facts do not
         elif pause_s > 0:
             self.awake = False
-            if not self._waiting():  # nothing was reported between the last look and this one
+            if self._delivered(self._ends()):  # nothing was reported between the last look and this one
                 self._wake.wait(pause_s)
             self.awake = True
             self._wake.clear()
@@ -182,12 +180,14 @@ class Sender:
         self._resting = False
         self._nudge.clear()
 
-    def _waiting(self) -> bool:
-        return any(backlog.waiting() for backlog in self._backlogs())
+    def _ends(self) -> list[tuple[Backlog, tuple[int, int]]]:
+        return [(backlog, backlog.end()) for backlog in self._backlogs()]
+
+    def _delivered(self, ends: list[tuple[Backlog, tuple[int, int]]]) -> bool:
+        return all(backlog.delivered(end) for backlog, end in ends)
 
     def _turn(self) -> float:
         """Sends what there is; returns how long to rest."""
-        self._turns += 1
         delivery = self._prepare()
         if delivery is None:
             self.reachable = False
@@ -198,8 +198,6 @@ class Sender:
             return self._delay(trouble.retry_after_s)
         self._failures = 0
         self.reachable = True if self._answered else self.reachable
-        if not self._waiting():
-            self._idle_turn = self._turns
         if self._send_orphan(delivery):
             return 0.0
         now = time.monotonic()
@@ -229,17 +227,15 @@ class Sender:
         return self._delivery
 
     def _send_own(self, delivery: Delivery) -> Outcome | None:
-        """Sends all that waits; returns the outcome that stopped it, or None."""
-        for backlog in self._backlogs():
-            while True:
+        """Sends what waits now; returns the outcome that stopped it, or None."""
+        for backlog, end in self._ends():
+            while not (backlog.delivered(end) or self._stopped):
                 outcome = delivery.send_next(backlog)
                 if outcome.failed:
                     return outcome
                 if outcome.result is Result.NOTHING:
                     break
                 self._answered = True
-                if self._stopped:
-                    return None
         return None
 
     def _beat(self, delivery: Delivery) -> Outcome | None:

@@ -61,6 +61,9 @@ class Transport:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
 
+    def __del__(self) -> None:
+        self.close()
+
     @property
     def loopback(self) -> bool:
         """Whether the server is on this machine, where compression costs more than it saves."""

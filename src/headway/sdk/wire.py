@@ -89,7 +89,9 @@ class Writer:
         try:
             return str(redact(text))
         except Exception as error:  # noqa: BLE001  a redactor of the user may raise anything; nothing may leak
-            notices.warn_once("redact", f"the redactor failed, texts are masked whole: {error!r}")
+            notices.warn_once(
+                "redact", f"the redactor failed, texts are masked whole: {type(error).__name__}"
+            )
             return MASK
 
     def data(self, name: str, value: object) -> Any:
