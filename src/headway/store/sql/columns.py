@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, LargeBinary, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
@@ -15,6 +16,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from headway.domain.ids import dashed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encode_json = msgspec.json.Encoder().encode  # some twenty times as fast as json.dumps
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -35,7 +37,7 @@ def moment(value: int) -> datetime:
 
 def json_text(value: Any) -> str:
     """JSON as compact text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode_json(value).decode()
 
 
 class Id(TypeDecorator[str]):
