@@ -213,6 +213,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
         super().__init__(config)
+        logging.getLogger("uvicorn.access").disabled = True  # it would write down queries, and tokens with them
         self._services: Services = app.state.services
         self._settings = settings
         self._first_owner = first_owner

@@ -12,7 +12,7 @@ from typing import Any
 
 from headway.domain import ids
 from headway.domain.access import Actor
-from headway.domain.errors import Conflict, HeadwayError, InvalidFact, NotFound, NotRestartable
+from headway.domain.errors import Conflict, HeadwayError, InvalidFact, NotFound, NotRestartable, StillRunning
 from headway.domain.query import CallFilter, Page, TaskFilter
 from headway.domain.task import ArtifactRow, CallRow, Entry, MetricRow
 from headway.domain.views import ChangePage, RunRecord, Task
@@ -282,4 +282,4 @@ def _require_possible(action: str, task: Task) -> None:
     if action == "cancel" and ended and task.status != "cancelled":
         raise Conflict(f"the task is {task.status}: it cannot be cancelled", status=task.status)
     if action == "delete" and not ended and task.status == "running":
-        raise Conflict("the task still runs; cancel it first", status=task.status)
+        raise StillRunning(status=task.status)

@@ -161,7 +161,7 @@ def router(sources: Sources, identify: Identify) -> APIRouter:
 
     @found.get(
         "/stream",
-        response_class=EventStream,
+        response_class=Response,
         responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}},
     )
     async def stream(

@@ -54,6 +54,7 @@ _VALIDATION_SLUGS = {
     "literal_error": "out-of-range",
     "enum": "out-of-range",
     "finite_number": "not-finite",
+    "bad_text": "bad-text",
 }
 _LIMITS = ("limit_value", "max_length", "min_length", "ge", "le", "gt", "lt", "expected")
 _encoder = msgspec.json.Encoder(enc_hook=str)

@@ -1,0 +1,47 @@
+"""One server on each kind of database for all tests of REST; each test gets a tenant of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.interfaces.serving import RunningServer, Tenant, served
+from tests.postgres import fresh_database
+
+
+@pytest.fixture(scope="session")
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("rest")
+    with served(folder, f"sqlite:///{(folder / 'headway.sqlite3').as_posix()}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server_running(
+    tmp_path_factory: pytest.TempPathFactory, postgres_admin_url: str
+) -> Iterator[RunningServer]:
+    with fresh_database(postgres_admin_url) as url, served(tmp_path_factory.mktemp("rest"), url) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> RunningServer:
+    """A running server on each kind of database in turn."""
+    name = {"sqlite": "sqlite_server", "postgresql": "postgres_server_running"}[request.param]
+    found: RunningServer = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def tenant(server: RunningServer) -> Tenant:
+    """A new tenant."""
+    return server.tenant()
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> Iterator[httpx.Client]:
+    """A client with the key of a new tenant's owner."""
+    with tenant.client() as found:
+        yield found
