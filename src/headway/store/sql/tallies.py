@@ -14,6 +14,8 @@ from headway.domain.views import Counters, SeriesPoint
 from headway.store.sql import tables
 
 _CELL_COLUMN = {"user": "user_id", "project": "project_id", "agent": "agent_kind"}
+_NO_RUNS, _NO_GAUGES = dict.fromkeys(RUN_MEASURES, 0), dict.fromkeys(GAUGE_MEASURES, 0)
+_ALL_TIME = (tables.tally.c.period == "all", tables.tally.c.start == 0)
 
 
 def in_scope(table: Table, tenant_id: str, scope: Scope) -> list[ColumnElement[bool]]:
@@ -42,22 +44,18 @@ def _named(measures: tuple[str, ...], row: Any) -> dict[str, int]:
 
 def counters(db: Connection, tenant_id: str, scope: Scope) -> Counters:
     """All-time run figures and present gauges of a scope."""
+    c = tables.tally.c
     gauges = select(*_sums(tables.gauge, GAUGE_MEASURES)).where(*in_scope(tables.gauge, tenant_id, scope))
-    figures = {
-        archived: db.execute(
-            select(*_sums(tables.tally, RUN_MEASURES)).where(
-                *in_scope(tables.tally, tenant_id, scope),
-                tables.tally.c.archived.is_(archived),
-                tables.tally.c.period == "all",
-                tables.tally.c.start == 0,
-            )
-        ).one()
-        for archived in (False, True)
-    }
+    runs = (
+        select(c.archived, *_sums(tables.tally, RUN_MEASURES))
+        .where(*in_scope(tables.tally, tenant_id, scope), *_ALL_TIME)
+        .group_by(c.archived)
+    )
+    figures = {row[0]: _named(RUN_MEASURES, row[1:]) for row in db.execute(runs)}
     return Counters(
-        runs=_named(RUN_MEASURES, figures[False]),
+        runs=figures.get(False) or dict(_NO_RUNS),
         gauges=_named(GAUGE_MEASURES, db.execute(gauges).one()),
-        archived=_named(RUN_MEASURES, figures[True]),
+        archived=figures.get(True) or dict(_NO_RUNS),
     )
 
 
@@ -68,15 +66,15 @@ def breakdown(db: Connection, tenant_id: str, scope: Scope, by: str) -> dict[str
     for name in ("user_id", "project_id", "agent_kind"):
         if getattr(scope, name) is not None:
             query = query.where(tables.cell.c[name] == getattr(scope, name))
-    gauges = _grouped(db, tables.gauge, GAUGE_MEASURES, tenant_id, scope, column)
-    runs = _grouped(db, tables.tally, RUN_MEASURES, tenant_id, scope, column, archived=False)
-    archived = _grouped(db, tables.tally, RUN_MEASURES, tenant_id, scope, column, archived=True)
-    none_of_gauges, none_of_runs = dict.fromkeys(GAUGE_MEASURES, 0), dict.fromkeys(RUN_MEASURES, 0)
+    gauges = _grouped(db, tables.gauge, GAUGE_MEASURES, tenant_id, scope, (column,))
+    runs = _grouped(
+        db, tables.tally, RUN_MEASURES, tenant_id, scope, (column, tables.tally.c.archived), *_ALL_TIME
+    )
     return {
         value: Counters(
-            runs=runs.get(value, none_of_runs),
-            gauges=gauges.get(value, none_of_gauges),
-            archived=archived.get(value, none_of_runs),
+            runs=runs.get((value, False)) or dict(_NO_RUNS),
+            gauges=gauges.get((value,)) or dict(_NO_GAUGES),
+            archived=runs.get((value, True)) or dict(_NO_RUNS),
         )
         for (value,) in db.execute(query)
     }
@@ -88,23 +86,21 @@ def _grouped(
     measures: tuple[str, ...],
     tenant_id: str,
     scope: Scope,
-    column: ColumnElement[Any],
-    *,
-    archived: bool | None = None,
-) -> dict[Any, dict[str, int]]:
+    by: tuple[ColumnElement[Any], ...],
+    *conditions: ColumnElement[bool],
+) -> dict[tuple[Any, ...], dict[str, int]]:
+    """Figures of the cells of a scope by what they are grouped by."""
     cells = tables.cell.c
     query = (
-        select(column, *_sums(table, measures))
+        select(*by, *_sums(table, measures))
         .join_from(table, tables.cell, and_(cells.tenant_id == table.c.tenant_id, cells.cell == table.c.cell))
-        .where(table.c.tenant_id == tenant_id)
-        .group_by(column)
+        .where(table.c.tenant_id == tenant_id, *conditions)
+        .group_by(*by)
     )
     for name in ("user_id", "project_id", "agent_kind"):
         if getattr(scope, name) is not None:
             query = query.where(cells[name] == getattr(scope, name))
-    if archived is not None:
-        query = query.where(table.c.archived.is_(archived), table.c.period == "all", table.c.start == 0)
-    return {row[0]: _named(measures, row[1:]) for row in db.execute(query)}
+    return {tuple(row[: len(by)]): _named(measures, row[len(by) :]) for row in db.execute(query)}
 
 
 def series(
