@@ -15,6 +15,8 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = "0199a000-0000-7000-8000-000000000001"
 SENDER = "0199a000-0000-7000-8000-00000000000a"
 PROJECT = "0199a000-0000-7000-8000-0000000000b1"
+OTHER_PROJECT = PROJECT[:-1] + "2"
+PROJECTS = {"shop": PROJECT, PROJECT: PROJECT, "office": OTHER_PROJECT, OTHER_PROJECT: OTHER_PROJECT}
 LEASE = timedelta(seconds=90)
 
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -46,7 +48,8 @@ def fact(kind: str, at: float = 0, **values: Any) -> Any:
 
 def context(received: float = 1_000_000, **values: Any) -> Context:
     """A context of the one sender, so many seconds after the fixed moment."""
-    return Context(**{"user_id": SENDER, "received_at": moment(received), **values})
+    given = {"user_id": SENDER, "received_at": moment(received), "projects": PROJECTS, **values}
+    return Context(**given)
 
 
 def after(*facts: Any, of: Context | None = None) -> TaskState:

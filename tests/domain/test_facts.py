@@ -123,6 +123,7 @@ CHOICES = {
         (raw("log", task_id=7), ("wrong-type", "task_id", None)),
         (raw("log", task_id=TASK + "\n"), ("wrong-type", "task_id", None)),
         (raw("created", parent_id="none"), ("wrong-type", "parent_id", None)),
+        (raw("created", parent_id=TASK), ("out-of-range", "parent_id", None)),
         # times
         (raw("log", at="yesterday"), ("wrong-type", "at", None)),
         (raw("log", at=1_700_000_000), ("wrong-type", "at", None)),

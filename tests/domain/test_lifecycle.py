@@ -6,12 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from headway.domain.facts import KINDS
-from headway.domain.lifecycle import Applied, Refused, apply
 from tests.domain.building import (
-    LEASE,
-    PROJECT,
-    SENDER,
     after,
     changed,
     context,
@@ -216,96 +211,6 @@ def test_a_refused_change_names_the_state_and_the_wish_and_the_rest_still_counts
     assert (now.status, [entry.kind for entry in work.entries]) == ("completed", ["log"])
 
 
-def test_a_fact_for_an_unknown_task_opens_a_placeholder_of_its_sender_which_created_fills_in() -> None:
-    placeholder = after(fact("progress", 10))
-
-    task, work = folded(
-        placeholder,
-        [fact("created", 1, project="shop", agent="importer", estimate_ms=5_000)],
-        of=context(user_id="0199a000-0000-7000-8000-0000000000ff", projects={"shop": PROJECT}),
-    )
-
-    assert (placeholder.named, placeholder.user_id, placeholder.created_at) == (False, SENDER, moment(10))
-    assert changed(placeholder, task) == {
-        "named": True,
-        "created_at": moment(1),
-        "run_created_at": moment(1),
-        "project_id": PROJECT,
-        "agent_kind": "importer",
-        "weight_ms": 5_000,
-    }
-    assert work.sets == {"name": "Import catalogue", "estimate_ms": 5_000}
-
-
-def test_a_refused_fact_opens_no_placeholder() -> None:
-    state_and_verdict = apply(None, fact("retried"), moment(1), context())
-
-    assert state_and_verdict == Refused(
-        "refused-change", None, "the task is pending: it cannot be retried before it has ended"
-    )
-
-
-@pytest.mark.parametrize("kind", ["heartbeat", "timeout"])
-def test_an_unknown_task_stays_unknown_when_nothing_is_told_of_it(kind: str) -> None:
-    assert apply(None, fact(kind), moment(1), context()) == Applied(None, [])
-
-
-def test_an_unknown_task_needs_a_sender() -> None:
-    with pytest.raises(ValueError, match="sender"):
-        apply(None, fact("started"), moment(1))
-
-
-def test_created_never_resets_what_is_known() -> None:
-    task, work = folded(
-        None, [fact("created", 0, description="all of it"), fact("created", 1, name="Other", priority=1)]
-    )
-
-    assert work.sets == {"name": "Import catalogue", "description": "all of it"}
-    assert work.fills == {"priority": 1}
-    assert (task.created_at, task.named) == (moment(0), True)
-
-
-def test_the_weight_is_the_estimate_else_what_is_typical_and_frozen_at_creation() -> None:
-    typical = context(typical_ms={("importer", "import"): 7_000})
-
-    def weight(**values: object) -> int:
-        return after(fact("created", **values), of=typical).weight_ms
-
-    assert weight(estimate_ms=5_000) == 5_000
-    assert weight(agent="importer", task_type="import") == 7_000
-    assert weight(agent="importer") == 1_000
-    named = after(fact("created", estimate_ms=5_000))
-    assert folded(named, [fact("updated", 1, estimate_ms=9_000)])[0].weight_ms == 5_000
-
-
-@pytest.mark.parametrize("kind", ["created", "updated"])
-def test_project_and_agent_kind_are_frozen_once_set(kind: str) -> None:
-    task = after(fact("created", project=PROJECT, agent="importer"))
-
-    def wish(**values: object) -> Applied | Refused:
-        return apply(task, fact(kind, 1, **values), moment(2))
-
-    assert wish(project=PROJECT[:-1] + "2") == Refused(
-        "refused-change", "pending", "the task is pending: its project cannot change"
-    )
-    assert wish(agent="coder") == Refused(
-        "refused-change", "pending", "the task is pending: its agent kind cannot change"
-    )
-    assert isinstance(wish(project=PROJECT, agent="importer"), Applied)
-
-
-def test_a_refused_update_sets_nothing() -> None:
-    task = after(fact("started", 10), fact("completed", 20))
-
-    now, work = folded(task, [fact("updated", 30, project=PROJECT, progress=50.0, name="New")])
-
-    assert ([refusal.detail for refusal in work.refused], work.sets) == (
-        ["the task is completed: it cannot make progress"],
-        {},
-    )
-    assert now == task
-
-
 def test_an_ending_before_the_start_is_applied_and_the_start_then_only_fills_in_when() -> None:
     ended = after(fact("completed", 20))
 
@@ -406,47 +311,3 @@ def test_the_offset_of_a_clock_that_is_off_shifts_every_time() -> None:
     _, work = folded(None, [fact("log", 3_650)], of=ahead)
 
     assert [(entry.at, entry.original_at) for entry in work.entries] == [(moment(50), None)]
-
-
-class TestLeases:
-    """An open run holds a lease from the receipt of its newest fact or heartbeat."""
-
-    def test_any_fact_of_a_heartbeating_producer_holds_a_lease_from_its_receipt(self) -> None:
-        task = after(fact("created", 0), of=context(100, lease=LEASE))
-
-        assert task.lease_ends_at == moment(190)
-
-    def test_a_heartbeat_renews_the_lease_only_once_a_third_of_it_is_gone(self) -> None:
-        task = after(fact("started", 0), of=context(100, lease=LEASE))
-
-        soon, _ = folded(task, [fact("heartbeat", 130)], of=context(130, lease=LEASE))
-        later, _ = folded(task, [fact("heartbeat", 131)], of=context(131, lease=LEASE))
-
-        assert (soon.lease_ends_at, later.lease_ends_at) == (moment(190), moment(221))
-        assert later.version == task.version
-
-    def test_a_producer_that_does_not_heartbeat_neither_takes_nor_renews_a_lease(self) -> None:
-        unleased = after(fact("started", 0))
-        leased = after(fact("started", 0), of=context(100, lease=LEASE))
-
-        now, _ = folded(leased, [fact("log", 150)], of=context(150))
-
-        assert (unleased.lease_ends_at, now.lease_ends_at) == (None, moment(190))
-
-    @pytest.mark.parametrize("ending", ["completed", "failed", "cancelled", "timeout"])
-    def test_an_ended_run_holds_no_lease(self, ending: str) -> None:
-        task = after(fact("started", 0), fact(ending, 10), of=context(100, lease=LEASE))
-
-        assert task.lease_ends_at is None
-
-    @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"created", "updated", "links", "retried"}))
-    def test_an_earlier_run_does_not_keep_its_successor_alive(self, kind: str) -> None:
-        task, before = folded(
-            None,
-            [fact("started", 0), fact("timeout", 1), fact("retried", 2), fact("started", 3, run=2)],
-            of=context(100, lease=LEASE),
-        )
-
-        now, _ = folded(task, [fact(kind, 150, run=1)], of=context(180, lease=LEASE), older=before.older)
-
-        assert (task.lease_ends_at, now.lease_ends_at) == (moment(190), moment(190))

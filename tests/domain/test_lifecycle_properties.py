@@ -25,7 +25,7 @@ TOKENS = st.integers(0, 1_000)
 maybe = st.none()
 times = st.integers(0, 3_000)
 runs = st.one_of(maybe, maybe, st.integers(1, 4), st.just(40))
-projects = st.one_of(maybe, st.sampled_from([PROJECT, "shop"]))
+projects = st.one_of(maybe, st.sampled_from([PROJECT, "office", "secret"]))
 agents = st.one_of(maybe, st.sampled_from(["importer", "coder"]))
 progress = st.one_of(maybe, st.floats(0, 100))
 texts = st.one_of(maybe, st.sampled_from(["reading", "writing"]))
@@ -80,7 +80,6 @@ contexts = st.builds(
     received=st.integers(0, 4_000),
     user_id=st.sampled_from([SENDER, SENDER[:-1] + "b"]),
     lease=st.sampled_from([None, LEASE]),
-    projects=st.just({"shop": PROJECT[:-1] + "2"}),
 )
 
 

@@ -356,6 +356,8 @@ def artifact_bytes(artifact: Any) -> bytes | None:
 
 
 def _check_described(fact: Any) -> None:
+    if fact.parent_id == fact.task_id:
+        raise InvalidFact("out-of-range", "parent_id", "a task cannot be its own parent")
     for name, (low, high) in limits.CONFIG_RANGES.items():
         value = (fact.config or {}).get(name)
         if value is None:

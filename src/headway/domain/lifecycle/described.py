@@ -98,15 +98,16 @@ def _described(fact: Any) -> dict[str, Any]:
     return {name: value for name in _DESCRIBED if (value := getattr(fact, name)) is not None}
 
 
-def _project(fact: Any, context: Context) -> str | None:
-    return None if fact.project is None else context.projects.get(fact.project, fact.project)
-
-
 def _frozen(state: TaskState, fact: Any, context: Context) -> Refused | None:
-    """Refuse another project or agent kind than the one that is set."""
-    project = _project(fact, context)
-    if project is not None and state.project_id not in (None, project):
-        return refuse(state, "its project cannot change")
+    """Refuse what the sender may not name, and another project or agent kind than the one that is set."""
+    if fact.parent_id in context.hidden:
+        return Refused("not-found", state.status, "there is no such parent, or you may not see it")
+    if fact.project is not None:
+        project = context.projects.get(fact.project)
+        if project is None:
+            return Refused("not-found", state.status, "there is no such project, or you may not see it")
+        if state.project_id not in (None, project):
+            return refuse(state, "its project cannot change")
     if fact.agent is not None and state.agent_kind not in (None, fact.agent):
         return refuse(state, "its agent kind cannot change")
     return None
@@ -115,7 +116,7 @@ def _frozen(state: TaskState, fact: Any, context: Context) -> Refused | None:
 def _settle(state: TaskState, work: Folded, fact: Any, context: Context) -> None:
     """Set project and agent kind where they are still open."""
     if state.project_id is None and fact.project is not None:
-        state.project_id = _project(fact, context)
+        state.project_id = context.projects[fact.project]
         work.changed = True
     if state.agent_kind is None and fact.agent is not None:
         state.agent_kind = fact.agent

@@ -36,7 +36,8 @@ class Context:
     received_at: datetime
     offset: timedelta | None = None  # added to every `at` of a producer whose clock is off by more than 5 s
     lease: timedelta | None = None  # set for producers that heartbeat
-    projects: Mapping[str, str] = field(default_factory=dict)  # slug or id as sent -> project id
+    projects: Mapping[str, str] = field(default_factory=dict)  # slug or id as sent -> id of a visible project
+    hidden: frozenset[str] = frozenset()  # ids of tasks that the sender may not name as a parent
     typical_ms: Mapping[tuple[str | None, str | None], int] = field(
         default_factory=dict
     )  # (agent, type) -> ms

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from headway.domain.access import Actor
 from headway.domain.errors import HeadwayError
 from headway.domain.lifecycle import Context, fold
 from headway.domain.task import Cell, Refusal, Run, TaskState
@@ -27,6 +26,7 @@ from headway.store.sql.rows import load_runs, select_states, write_tasks
 from headway.store.sql.tallying import add_contribution
 from headway.store.sql.work import Part, TaskWork
 
+Owned = tuple[str, str | None]  # whose a task is, and in which project
 _NO_TYPICAL: Mapping[tuple[str | None, str | None], int] = {}
 
 
@@ -209,7 +209,7 @@ class Commit:
         parts: Mapping[str, list[Part]],
         projects: Mapping[str, tuple[str, str]],
     ) -> None:
-        seen = self._seen_ids(parts)
+        seen, parents = self._seen_ids(parts), self._parents(batches, parts)
         contexts: dict[int, Context] = {}
         for identity, pieces in parts.items():
             work = self.work[identity]
@@ -223,46 +223,42 @@ class Commit:
                     continue
                 context = contexts.get(part.batch)
                 if context is None:
-                    context = contexts[part.batch] = self._context(batch, projects)
-                facts = self._without_hidden_projects(part, batch.actor, projects, batches)
+                    context = contexts[part.batch] = self._context(batch, projects, parents)
                 older = work.folded[-1].older if work.folded else work.older
                 known = seen.get(identity, ()) if not work.folded else work.folded[-1].seen_ids
-                work.after, folded = fold(state, facts, context, older=older, seen_ids=known)
+                work.after, folded = fold(state, part.facts, context, older=older, seen_ids=known)
                 work.folded.append(folded)
                 work.batches.append(part.batch)
                 if folded.refused:
                     cell = work.after.cell if work.after else Cell(batch.actor.user_id, None, None)
                     self.refusals += [(part.batch, refusal, cell) for refusal in folded.refused]
 
-    def _context(self, batch: Batch, projects: Mapping[str, tuple[str, str]]) -> Context:
+    def _context(
+        self, batch: Batch, projects: Mapping[str, tuple[str, str]], parents: Mapping[str, Owned]
+    ) -> Context:
+        may_see = batch.actor.may_see
         return Context(
             user_id=batch.actor.user_id,
             received_at=batch.received_at,
             offset=batch.offset,
             lease=self.lease if batch.leased else None,
-            projects={name: found[0] for name, found in projects.items()},
+            projects={name: found[0] for name, found in projects.items() if may_see(found[1], found[0])},
+            hidden=frozenset(parent for parent, owned in parents.items() if not may_see(*owned)),
             typical_ms=self.typical_ms,
         )
 
-    def _without_hidden_projects(
-        self, part: Part, actor: Actor, projects: Mapping[str, tuple[str, str]], batches: Sequence[Batch]
-    ) -> list[Any]:
-        """The facts whose project the sender may see; the others are refused as if there were none."""
-        if not projects:
-            return part.facts
-        hidden = []
-        for fact in part.facts:
-            named = getattr(fact, "project", None)
-            if named is None:
-                continue
-            found = projects.get(named)
-            if found is None or not actor.may_see(found[1], found[0]):
-                hidden.append(fact)
-        if hidden:
-            self._refuse_part(
-                Part(part.batch, hidden), "not-found", "there is no such project", None, batches
-            )
-        return [fact for fact in part.facts if fact not in hidden] if hidden else part.facts
+    def _parents(self, batches: Sequence[Batch], parts: Mapping[str, list[Part]]) -> dict[str, Owned]:
+        """The owner and project of each parent that is named by somebody who does not see everything."""
+        named = {
+            fact.parent_id
+            for pieces in parts.values()
+            for part in pieces
+            if not batches[part.batch].actor.sees_all
+            for fact in part.facts
+            if getattr(fact, "parent_id", None) is not None
+        }
+        states = select_states(self.db, self.dialect, self.tenant_id, sorted(named), lock=False)
+        return {identity: (state.user_id, state.project_id) for identity, state in states.items()}
 
     def _seen_ids(self, parts: Mapping[str, list[Part]]) -> dict[str, set[tuple[str, str]]]:
         """(kind, id) of those LLM calls and artifacts in the facts that their tasks already have."""
