@@ -16,9 +16,7 @@ LONGEST_FUNCTION = 50
 USUAL_FUNCTION = 40
 
 # These lists may only get shorter: an entry whose file or function fits again must be removed.
-OVERSIZED_FILES = {
-    "tests/domain/test_lifecycle.py",
-}
+OVERSIZED_FILES: set[str] = set()
 OVERSIZED_FUNCTIONS: set[str] = set()
 MIGRATIONS = (
     "src/headway/store/sql/migrations/versions/"  # lists of DDL, which nobody may change once released
