@@ -23,7 +23,7 @@ from headway.sdk import config as sdk_config
 PREFIX = "HEADWAY_"
 FILE_NAME = "headway.toml"
 SDK_NAMES = frozenset(PREFIX + name.upper() for name in (*sdk_config.NAMES, "task_id"))
-DEVELOPMENT_NAMES = frozenset({f"{PREFIX}CI_NEWEST", f"{PREFIX}TEST_POSTGRES"})
+DEVELOPMENT_NAMES = frozenset(PREFIX + name for name in ("CI_NEWEST", "CRASH_TRIALS", "TEST_POSTGRES"))
 
 Parse = Callable[[str], Any]
 
