@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, update
 
 from benchmarks import bulk_rows
-from benchmarks.templates import OPEN, Template, make_templates
+from benchmarks.templates import OPEN, PROJECTS, Template, make_templates
 from headway.domain import contribution as counting
 from headway.domain import ids
-from headway.domain.access import Actor
+from headway.domain.access import Actor, Role
 from headway.domain.contribution import Contribution
+from headway.domain.limits import STATUSES
+from headway.domain.query import Scope
 from headway.domain.tally import QUARTER_S
-from headway.store.opening import migrate
+from headway.store.opening import migrate, open_store
 from headway.store.sql import tables
 from headway.store.sql.engine import Database
 from headway.store.sql.naming import Memory
@@ -68,7 +70,7 @@ class Built:
     url: str
     owner: Actor
     tasks: int
-    seconds: float
+    seconds: float  # that building took; 0 when it was there already
     projects: tuple[str, ...]  # ids
 
 
@@ -130,6 +132,23 @@ async def build(url: str, tasks: int, *, only_open: bool = False, logged: bool =
     seconds = time.perf_counter() - began
     print(f"built {total:,} tasks in {seconds:,.0f} s", flush=True)
     return Built(url=url, owner=owner, tasks=total, seconds=seconds, projects=projects)
+
+
+async def reopened(url: str) -> Built:
+    """The tenant that an earlier run built and kept."""
+    store = open_store(url)
+    await store.ledger.open()
+    try:
+        user = await store.accounts.first_owner()
+        if user is None:
+            raise ValueError(f"nothing was built in {url}")
+        owner = Actor(tenant_id=user.tenant_id, user_id=user.id, role=Role.OWNER)
+        counters = await store.ledger.counters(owner.tenant_id, Scope())
+        projects = (await store.projects.list(owner, limit=PROJECTS)).items
+    finally:
+        await store.ledger.close()
+    total = sum(counters.gauges[status] for status in STATUSES)
+    return Built(url=url, owner=owner, tasks=total, seconds=0, projects=tuple(one.id for one in projects))
 
 
 @asynccontextmanager
