@@ -61,7 +61,7 @@ class Terminal:
 
     def call(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command within this process, which is quicker; what it prints and returns is the same."""
-        output, errors, before = io.StringIO(), io.StringIO(), dict(os.environ)
+        output, errors, before = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO(), dict(os.environ)
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(output):
             os.environ.clear()
             os.environ.update(self.environment)
@@ -71,7 +71,8 @@ class Terminal:
             finally:
                 os.environ.clear()
                 os.environ.update(before)
-        return subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
+        output.seek(0)
+        return subprocess.CompletedProcess(words, code, output.read(), errors.getvalue())
 
     def json(self, *words: str, code: int = 0) -> Any:
         """What a command prints with `--json`, which must end with this exit code."""

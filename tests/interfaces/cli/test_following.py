@@ -76,11 +76,12 @@ def test_the_board_shows_the_newest_state_of_each_task() -> None:
     board.apply(
         event("tasks", {"items": [task("1", "completed", name="done")], "deleted": [{"task_id": "2"}]})
     )
-    board.apply(event("overview", {"running": 3, "resync": True}))
+    board.apply(event("overview", {"running": 3, "failed": 0}))
 
     shown = picture(board)
     assert "0 open" in shown
     assert "running 3" in shown
+    assert "failed 0" not in shown
     assert "done" in shown
     assert "✓ completed" in shown
     assert "waits" not in shown

@@ -24,7 +24,10 @@ def audit(
     data_dir: str | None = typer.Option(None, "--data-dir", help="Folder of the embedded database."),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Recount every figure from its rows and print each difference; exits with 1 if there is any."""
+    """Recount every figure from its rows and print each difference.
+
+    Exits with 1 if there is any.
+    """
     settings = settings_of(database_url=database_url, data_dir=data_dir)
     found = with_services(settings, _run)
     count = sum(len(tenant.differences) for tenant in found)

@@ -61,7 +61,7 @@ class Board:
     def _headline(self, open_tasks: int) -> Text:
         line = Text(f"{open_tasks} open", style="bold")
         for name, value in self._overview.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if value and isinstance(value, int | float):
                 line.append(f"  ·  {name.replace('_', ' ')} {value:,}", style="dim")
         if self._trouble:
             line.append(f"  ·  {self._trouble}", style="red")

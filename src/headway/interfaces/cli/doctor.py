@@ -22,7 +22,10 @@ def doctor(
     database_url: str | None = typer.Option(None, "--database-url", help="Instead of HEADWAY_DATABASE_URL."),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Check this installation and say what to do about what is wrong; exits with 1 if anything fails."""
+    """Check this installation and say what to do about what is wrong.
+
+    Exits with 1 if anything fails.
+    """
     patient = Patient(config=configuration(data_dir), data_dir=data_dir, database_url=database_url)
     found = [(name, examine(check, patient)) for name, check in {**LIGHT_CHECKS, **SERVER_CHECKS}.items()]
     failed = any(finding.verdict is Verdict.FAIL for _, finding in found)

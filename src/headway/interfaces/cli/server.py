@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def server(
-    host: str | None = typer.Option(None, "--host", help="Address to listen on.  [default: 127.0.0.1]"),
+    host: str | None = typer.Option(None, "--host", help="Address to listen on. 127.0.0.1 if left out."),
     port: int | None = typer.Option(
-        None, "--port", help="Port to listen on; 0 takes a free one.  [default: 8400]"
+        None, "--port", help="Port to listen on; 0 takes a free one.  8400 if left out."
     ),
     database_url: str | None = typer.Option(None, "--database-url", help=f"Instead of {NAME}."),
     as_json: bool = typer.Option(False, "--json", help="Print the address as JSON once it answers."),

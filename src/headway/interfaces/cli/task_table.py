@@ -36,11 +36,11 @@ def task_table(tasks: Sequence[Mapping[str, Any]], *, width: int, title: str | N
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     table.add_column("id", no_wrap=True, min_width=ID_WIDTH)
     table.add_column("status", no_wrap=True, min_width=11)
-    table.add_column("progress", no_wrap=True, min_width=5)
+    table.add_column("progress", no_wrap=True, min_width=8)
     table.add_column("name", overflow="ellipsis", no_wrap=True)
     table.add_column("took", no_wrap=True, justify="right", min_width=6)
     if width >= WITH_AGENT:
-        table.add_column("agent", overflow="ellipsis", no_wrap=True)
+        table.add_column("agent", overflow="ellipsis", no_wrap=True, min_width=9)
     if width >= WITH_ALL:
         table.add_column("created", no_wrap=True, min_width=8)
     for task in tasks:

@@ -27,10 +27,10 @@ def register(app: typer.Typer) -> None:
 
 def up(
     port: int | None = typer.Option(
-        None, "--port", help="Port to listen on; 0 takes a free one. [default: 8400]"
+        None, "--port", help="Port to listen on; 0 takes a free one. 8400 if left out."
     ),
     data_dir: Path | None = typer.Option(
-        None, "--data-dir", help="Folder for the database and the key. [default: the user's data folder]"
+        None, "--data-dir", help="Folder for the database and the key. The user's own if left out."
     ),
     database_url: str | None = typer.Option(
         None, "--database-url", help="Another database: sqlite:///file or postgresql://user@host/database."

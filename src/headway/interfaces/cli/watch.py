@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import typer
@@ -32,12 +32,16 @@ def watch(
     data_dir: str | None = DATA_DIR,
     as_json: bool = AS_JSON,
 ) -> None:
-    """Follow what happens, live. With an ID: until that task ends; exits with 0 if it completed, 1 if not."""
+    """Follow what happens, live.
+
+    With an ID: until that task ends; exits with 0 if it completed, with 1 if not.
+    """
     with connect(data_dir) as server:
         if task_id is not None:
             ended = _watch_one(server, checked_id(task_id), as_json=as_json)
             raise typer.Exit(0 if ended == "completed" else 1)
-        _watch_all(server, after or present(server), as_json=as_json)
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how one leaves what has no end
+            _watch_all(server, after or present(server), as_json=as_json)
 
 
 def _watch_all(server: Server, cursor: str, *, as_json: bool) -> None:
@@ -92,9 +96,7 @@ def changed(event: Event) -> list[dict[str, Any]]:
 
 def _print_change(screen: Console, task: Mapping[str, Any]) -> None:
     line = status(task["status"], cancelling=task.get("cancel_requested_at") is not None)
-    screen.print(
-        f"{clock(task.get('finished_at') or task.get('reported_at'))}", line, progress(task), name(task)
-    )
+    screen.print(clock(task["updated_at"]), line, progress(task), name(task))
     screen.file.flush()
 
 
