@@ -51,6 +51,17 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     assert headway.redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "x", "-", "_", ".", "a-", "eyJ-", "eyJ", "sk-", "://", "://a:", "password", "password ", "token: ",
+        "-----BEGIN ", "Bearer ", "authorization ", "cookie:", "\"", "key='", "=", "@", " ", "\n",
+    ],
+)  # fmt: skip
+def test_no_text_takes_for_ever(piece: str) -> None:
+    headway.redact(f"a: {piece * (250_000 // len(piece))}")
+
+
 def test_messages_stacks_and_data_are_redacted_before_they_are_written(
     outbox: Outbox, receiver: Receiver
 ) -> None:

@@ -18,6 +18,7 @@ from headway.sdk import notices
 from headway.sdk.redaction import MASK, is_sensitive
 
 DEPTH = 40  # of nested data; deeper is cut, so that a cycle ends
+MARGIN = 4_000  # characters beyond a limit that are still redacted, lest a cut leaves half a secret
 _CUT = "… [cut, {} characters in all]"
 
 encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -39,11 +40,12 @@ def now() -> str:
 class Writer:
     """Turns the fields of facts into lines, passing every text through the redactor."""
 
-    __slots__ = ("_redact",)
+    __slots__ = ("_last_phase", "_redact")
 
     def __init__(self, redact: Callable[[str], str] | None) -> None:
         """Keep the redactor; None lets every text through."""
         self._redact = redact
+        self._last_phase: tuple[object, str] = (None, "null")
 
     def line(self, task_id: str, kind: str, run: int | None, fields: Mapping[str, Any]) -> bytes:
         """One fact as a line. The fields are ready for JSON; those that are None are left out."""
@@ -67,32 +69,35 @@ class Writer:
         if message is not None:
             parts += f',"message":{quoted(self.text(message, limits.MESSAGE_LENGTH))}'
         if phase is not None:
-            parts += f',"phase":{quoted(self.text(phase, limits.NAME_LENGTH))}'
+            parts += f',"phase":{self._phase(phase)}'
         return (parts + "}\n").encode("ascii")
+
+    def _phase(self, phase: object) -> str:
+        """The phase as JSON; it stays the same over many reports, so the last one is kept."""
+        known, text = self._last_phase
+        if known is not phase:
+            text = quoted(self.text(phase, limits.NAME_LENGTH))
+            self._last_phase = (phase, text)  # one assignment: threads see a matching pair
+        return text
 
     def text(self, value: object, limit: int, *, keep_end: bool = False) -> str:
         """A text that fits: redacted, without what no database can keep, cut visibly where it is too long."""
         text = value if type(value) is str else _plain(value)
+        length = len(text)
+        if length > limit + MARGIN:
+            text = text[-limit - MARGIN :] if keep_end else text[: limit + MARGIN]
         if self._redact is not None:
-            text = self._redacted(self._redact, text)
+            try:
+                text = str(self._redact(text))
+            except Exception as error:  # noqa: BLE001  a redactor of the user may raise anything; nothing may leak
+                kind = type(error).__name__
+                notices.warn_once("redact", f"the redactor failed, texts are masked whole: {kind}")
+                text = MASK
         if not text.isascii():
             text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         if "\0" in text:
             text = text.replace("\0", "\ufffd")
-        if len(text) <= limit:
-            return text
-        mark = _CUT.format(f"{len(text):,}")
-        room = max(limit - len(mark) - 1, 0)
-        return f"{mark}\n{text[-room:]}" if keep_end else f"{text[:room]} {mark}"[:limit]
-
-    def _redacted(self, redact: Callable[[str], str], text: str) -> str:
-        try:
-            return str(redact(text))
-        except Exception as error:  # noqa: BLE001  a redactor of the user may raise anything; nothing may leak
-            notices.warn_once(
-                "redact", f"the redactor failed, texts are masked whole: {type(error).__name__}"
-            )
-            return MASK
+        return text if len(text) <= limit else _cut(text, limit, length, keep_end=keep_end)
 
     def data(self, name: str, value: object) -> Any:
         """The value as JSON can carry it, or a note in its place when it is beyond the limit of one field."""
@@ -141,6 +146,12 @@ class Writer:
         if isinstance(fields, dict) and not isinstance(value, type):
             return self._mapping({name: getattr(value, name, None) for name in fields}, depth)
         return self.text(value, limits.JSON_BYTES)
+
+
+def _cut(text: str, limit: int, length: int, *, keep_end: bool) -> str:
+    mark = _CUT.format(f"{length:,}")
+    room = max(limit - len(mark) - 1, 0)
+    return f"{mark}\n{text[-room:]}" if keep_end else f"{text[:room]} {mark}"[:limit]
 
 
 def _plain(value: object) -> str:
