@@ -201,7 +201,7 @@ CHOICES = {
         (raw("llm_call", cost_usd=True), ("wrong-type", "cost_usd", None)),
         (raw("llm_call", cost_usd="0." + "1" * 63), ("too-long", "cost_usd", 64)),
         # tokens
-        (raw("llm_call", input_tokens=-1), ("out-of-range", "input_tokens", [0, limits.INTEGER])),
+        (raw("llm_call", input_tokens=-1), ("out-of-range", "input_tokens", [0, limits.TOKENS])),
         (
             raw("llm_call", input_tokens=10, cache_read_tokens=6, cache_write_tokens=5),
             ("part-exceeds-whole", "cache_read_tokens", 10),

@@ -14,6 +14,7 @@ BATCH_BYTES = 8_000_000  # after decompression
 LABELS = 64  # labels or links of one thing
 RUNS = 10_000  # attempts at one task
 INTEGER = 2**53 - 1  # the largest integer every JSON reader keeps exact
+TOKENS = 1_000_000_000_000  # of one sort in one call; sums over millions of calls must fit 64 bits
 COST_USD = 1_000_000  # of one call, in dollars
 DURATION_MS = 100 * 366 * 86_400_000  # a hundred years
 EARLIEST = "2000-01-01T00:00:00+00:00"

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 _TRIES = 8  # of a transaction that lost a race
 _WAL_BYTES = 64_000_000
 _CHECK_WAL_EVERY = 64  # commits
+_UNENCODABLE = (OverflowError, UnicodeError)  # a number or text that no driver can hand over
 _UNIQUE = "23505"  # two first touches of one row; the next try finds it
 
 
@@ -77,7 +78,7 @@ class Database:
                     result = _transact(db, work)
                 self._after_commit()
                 return result
-            except (DBAPIError, sqlite3.Error, PoolTimeout, OverflowError, driver_error()) as error:
+            except (DBAPIError, sqlite3.Error, PoolTimeout, *_UNENCODABLE, driver_error()) as error:
                 failure = meaning_of(error)
                 if not isinstance(failure, _LostRace) or attempt == _TRIES - 1:
                     raise (failure.given_up() if isinstance(failure, _LostRace) else failure) from error
@@ -90,7 +91,7 @@ class Database:
                 if steady and not self.is_sqlite:
                     db = db.execution_options(isolation_level="REPEATABLE READ")
                 return _transact(db, work)
-        except (DBAPIError, sqlite3.Error, PoolTimeout, OverflowError, driver_error()) as error:
+        except (DBAPIError, sqlite3.Error, PoolTimeout, *_UNENCODABLE, driver_error()) as error:
             failure = meaning_of(error)
             raise (failure.given_up() if isinstance(failure, _LostRace) else failure) from error
 
@@ -199,7 +200,7 @@ def meaning_of(error: BaseException) -> StoreUnavailable | DataRefused | _LostRa
     original: BaseException = getattr(error, "orig", None) or error
     first_line = str(original).partition("\n")[0]
     if isinstance(
-        original, OverflowError | sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError
+        original, (*_UNENCODABLE, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
     ):
         return DataRefused(f"the database refuses a value: {first_line}")
     if isinstance(original, sqlite3.OperationalError):
