@@ -60,7 +60,6 @@ def _family(db: Connection, tenant_id: str, task_id: str) -> set[str]:
 
 def retain(commit: Commit, before: datetime, limit: int, now: datetime) -> int:
     """Delete up to `limit` tasks that finished before a time; how many."""
-    forget_tombstones(commit.db, commit.tenant_id, now)
     query = (
         select(_T.id)
         .where(_T.tenant_id == commit.tenant_id, _T.finished_at < before, _T.status.in_(FINAL_STATUSES))
@@ -75,6 +74,7 @@ def retain(commit: Commit, before: datetime, limit: int, now: datetime) -> int:
         if state.final and state.finished_at is not None and state.finished_at < before
     ]
     _remove(commit, ended, now)
+    forget_tombstones(commit.db, commit.tenant_id, now)  # last: it locks the head, which comes after the tasks
     return len(ended)
 
 
