@@ -43,8 +43,12 @@ class RunningServer:
         while not self._answers.wait(0.05):
             assert self._thread.is_alive(), "the server did not start"
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """As a signal would."""
         self._server.should_exit = True
+
+    def stop(self) -> None:
+        self.ask_to_stop()
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         self._socket.close()
