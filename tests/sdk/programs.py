@@ -10,6 +10,12 @@ from pathlib import Path
 from tests.sdk.receiver import KEY, Receiver
 
 ROOT = Path(__file__).parents[2]
+NEXT = """
+import headway, sys
+headway.create_task("next").complete()
+assert headway.flush(30)
+sys.stdin.read()
+"""  # the program that runs after another, until its input ends
 
 
 def environment(folder: Path, receiver: Receiver | None, **more: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -87,6 +87,12 @@ class Receiver:
         """Returns as soon as it holds after a request; fails when it never does."""
         with self._changed:
             assert self._changed.wait_for(holds, timeout_s), f"never held; got {len(self.facts)} facts"
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """No request is answered before the end of the block."""
+        with self._changed:
+            yield
 
     def of_kind(self, kind: str) -> list[Json]:
         return [fact for fact in self.facts if fact["kind"] == kind]

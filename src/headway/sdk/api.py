@@ -6,8 +6,8 @@ One outbox serves the process. It is made at the first call, from what is config
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from headway.domain.ids import uuid7
 from headway.sdk import current, description, loading
 from headway.sdk.config import Config, discover
 from headway.sdk.description import Description
-from headway.sdk.outbox import Outbox, outboxes
+from headway.sdk.outbox import Outbox, host_name, outboxes
 from headway.sdk.redaction import redact as default_redact
 from headway.sdk.task_handle import TaskHandle
 
@@ -118,7 +118,7 @@ def new_task(
     if line:
         found["parent_id"] = line[-1]
     found["origin"] = {
-        "host": socket.gethostname(),
+        "host": host_name(),
         "pid": os.getpid(),
         "sdk": f"python {headway.__version__}",
     }
@@ -203,8 +203,9 @@ def _at_exit() -> None:
     for box in list(outboxes):
         for handle in reversed(list(box.open.values())):
             handle.end_with_process()
-    for box in list(outboxes):
-        box.end()
+    with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait: the spool has everything
+        for box in list(outboxes):
+            box.end()
 
 
 def _before_fork() -> None:

@@ -6,7 +6,6 @@ It also knows the tasks this process works on: for heartbeats, and for what is s
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 import weakref
@@ -30,6 +29,11 @@ EXIT_WAIT_S = 5.0
 EXIT_FIRST_ANSWER_S = 1.0  # how long the end of a process waits to learn whether there is a server at all
 
 outboxes: weakref.WeakSet[Outbox] = weakref.WeakSet()
+
+
+def host_name() -> str:
+    """The name of this machine; `socket` knows it too, but takes long to load."""
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
 class Outbox:
@@ -66,6 +70,7 @@ class Outbox:
         self._memory: MemoryBacklog | None = None
         self._sender: Sender | None = None
         self._recount_at = 0.0
+        self._ended = False  # what is reported from then on waits for the next process
         outboxes.add(self)
 
     def append(self, task_id: str, line: bytes, weight: Weight) -> None:
@@ -90,6 +95,7 @@ class Outbox:
 
     def end(self) -> None:
         """The process ends: waits a while for the delivery if the server is there, then lets the spool go."""
+        self._ended = True
         sender = self._sender
         if sender is None:
             return
@@ -117,7 +123,7 @@ class Outbox:
         self._lock = threading.RLock()
         spool, self._spool = self._spool, None
         backlog, self._backlog = self._backlog, None
-        self._memory, self._sender = None, None
+        self._memory, self._sender, self._ended = None, None, False
         self.open, self.dropped = {}, Counter()
         if spool is not None:
             spool.abandon()
@@ -127,15 +133,14 @@ class Outbox:
     def _begin(self) -> Spool:
         """Opens the spool and starts the sender, once per process."""
         with self._lock:
-            if self._sender is None:
-                self._sender = self._new_sender()
-                self._sender.start()
+            if self._sender is None and not self._ended:
+                self._sender = self._started_sender()
             if self._spool is None:
                 about = About(
                     producer="",
                     destination=self.config.destination,
                     pid=self.pid,
-                    host=socket.gethostname(),
+                    host=host_name(),
                     created_at=now(),
                 )
                 spool = Spool(self.config.spool_dir, self.config.spool_bytes, about)
@@ -143,8 +148,8 @@ class Outbox:
                 self._spool = spool
             return self._spool
 
-    def _new_sender(self) -> Sender:
-        return Sender(
+    def _started_sender(self) -> Sender | None:
+        sender = Sender(
             config=self.config,
             rediscover=self._rediscover,
             backlogs=self._backlogs,
@@ -153,6 +158,14 @@ class Outbox:
             on_turn=self._look_around,
             heartbeat_s=self._heartbeat_s,
         )
+        try:
+            sender.start()
+        except RuntimeError as error:  # no thread is to be had; the next process sends what this one spools
+            notices.warn_once(
+                "thread", f"the thread that sends cannot start: {error}; facts wait in the spool"
+            )
+            return None
+        return sender
 
     def _backlogs(self) -> list[Backlog]:
         found: list[Backlog | None] = [self._backlog, self._memory]
