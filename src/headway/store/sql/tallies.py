@@ -15,7 +15,6 @@ from headway.store.sql import tables
 
 _CELL_COLUMN = {"user": "user_id", "project": "project_id", "agent": "agent_kind"}
 _NO_RUNS, _NO_GAUGES = dict.fromkeys(RUN_MEASURES, 0), dict.fromkeys(GAUGE_MEASURES, 0)
-_ALL_TIME = (tables.tally.c.period == "all", tables.tally.c.start == 0)
 
 
 def in_scope(table: Table, tenant_id: str, scope: Scope) -> list[ColumnElement[bool]]:
@@ -44,19 +43,20 @@ def _named(measures: tuple[str, ...], row: Any) -> dict[str, int]:
 
 def counters(db: Connection, tenant_id: str, scope: Scope) -> Counters:
     """All-time run figures and present gauges of a scope."""
-    c = tables.tally.c
     gauges = select(*_sums(tables.gauge, GAUGE_MEASURES)).where(*in_scope(tables.gauge, tenant_id, scope))
-    runs = (
-        select(c.archived, *_sums(tables.tally, RUN_MEASURES))
-        .where(*in_scope(tables.tally, tenant_id, scope), *_ALL_TIME)
-        .group_by(c.archived)
-    )
-    figures = {row[0]: _named(RUN_MEASURES, row[1:]) for row in db.execute(runs)}
+    runs = select(*_sums(tables.tally, RUN_MEASURES)).where(*in_scope(tables.tally, tenant_id, scope))
+    figures = [db.execute(runs.where(*_all_time(archived=archived))).one() for archived in (False, True)]
     return Counters(
-        runs=figures.get(False) or dict(_NO_RUNS),
+        runs=_named(RUN_MEASURES, figures[0]),
         gauges=_named(GAUGE_MEASURES, db.execute(gauges).one()),
-        archived=figures.get(True) or dict(_NO_RUNS),
+        archived=_named(RUN_MEASURES, figures[1]),
     )
+
+
+def _all_time(*, archived: bool) -> list[ColumnElement[bool]]:
+    """The rest of a tally's key; PostgreSQL seeks with all of it only where each column has one value."""
+    c = tables.tally.c
+    return [c.archived == archived, c.period == "all", c.start == 0]
 
 
 def breakdown(db: Connection, tenant_id: str, scope: Scope, by: str) -> dict[str | None, Counters]:
@@ -66,15 +66,16 @@ def breakdown(db: Connection, tenant_id: str, scope: Scope, by: str) -> dict[str
     for name in ("user_id", "project_id", "agent_kind"):
         if getattr(scope, name) is not None:
             query = query.where(tables.cell.c[name] == getattr(scope, name))
-    gauges = _grouped(db, tables.gauge, GAUGE_MEASURES, tenant_id, scope, (column,))
-    runs = _grouped(
-        db, tables.tally, RUN_MEASURES, tenant_id, scope, (column, tables.tally.c.archived), *_ALL_TIME
+    gauges = _grouped(db, tables.gauge, GAUGE_MEASURES, tenant_id, scope, column)
+    runs, archived = (
+        _grouped(db, tables.tally, RUN_MEASURES, tenant_id, scope, column, *_all_time(archived=archived))
+        for archived in (False, True)
     )
     return {
         value: Counters(
-            runs=runs.get((value, False)) or dict(_NO_RUNS),
-            gauges=gauges.get((value,)) or dict(_NO_GAUGES),
-            archived=runs.get((value, True)) or dict(_NO_RUNS),
+            runs=runs.get(value) or dict(_NO_RUNS),
+            gauges=gauges.get(value) or dict(_NO_GAUGES),
+            archived=archived.get(value) or dict(_NO_RUNS),
         )
         for (value,) in db.execute(query)
     }
@@ -86,21 +87,21 @@ def _grouped(
     measures: tuple[str, ...],
     tenant_id: str,
     scope: Scope,
-    by: tuple[ColumnElement[Any], ...],
+    column: ColumnElement[Any],
     *conditions: ColumnElement[bool],
-) -> dict[tuple[Any, ...], dict[str, int]]:
-    """Figures of the cells of a scope by what they are grouped by."""
+) -> dict[Any, dict[str, int]]:
+    """Figures of the cells of a scope by a column of theirs."""
     cells = tables.cell.c
     query = (
-        select(*by, *_sums(table, measures))
+        select(column, *_sums(table, measures))
         .join_from(table, tables.cell, and_(cells.tenant_id == table.c.tenant_id, cells.cell == table.c.cell))
         .where(table.c.tenant_id == tenant_id, *conditions)
-        .group_by(*by)
+        .group_by(column)
     )
     for name in ("user_id", "project_id", "agent_kind"):
         if getattr(scope, name) is not None:
             query = query.where(cells[name] == getattr(scope, name))
-    return {tuple(row[: len(by)]): _named(measures, row[len(by) :]) for row in db.execute(query)}
+    return {row[0]: _named(measures, row[1:]) for row in db.execute(query)}
 
 
 def series(
