@@ -33,6 +33,7 @@ class Archivist:
     usual: Throughput = field(default_factory=Throughput)  # on the same files as `strongest`
     attempt: TaskHandle | None = None
     evidence: Event = field(default_factory=Event)  # enough is known to judge the attempt
+    given_up: Event = field(default_factory=Event)  # the editor has stopped: nobody waits for anything
 
     def pack(self) -> None:
         """Packs all files, then reads every one back."""
@@ -73,6 +74,9 @@ class Archivist:
             with suppress(headway.Cancelled), attempt:
                 for done, source in enumerate(self._largest_first(), start=1):
                     attempt.raise_if_cancelled()
+                    if self.given_up.is_set():
+                        attempt.cancel("the editor has stopped")
+                        return
                     compare_strongest(source, self.strongest, self.usual)
                     attempt.progress(100 * done / len(self.plan.library), source.name, phase="compressing")
                     if done == self.plan.evidence:

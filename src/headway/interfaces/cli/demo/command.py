@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import headway
-from headway.domain.errors import HeadwayError
+from headway.domain.errors import Conflict, HeadwayError
 from headway.interfaces.cli.connection import API, AS_JSON, DATA_DIR, Server, configuration, connect
 from headway.interfaces.cli.demo.crew import Outcome, run
 from headway.interfaces.cli.demo.plan import Plan, make_plan
@@ -64,7 +65,8 @@ def demo(
 def _work(plan: Plan, server: Server, screen: Console) -> Outcome:
     def cancel(task_id: str, reason: str) -> None:
         headway.flush(DELIVERY_S)  # a task that the server has not heard of cannot be cancelled
-        server.post(f"/tasks/{task_id}/cancel", {"reason": reason})
+        with suppress(Conflict):  # it has just ended by itself
+            server.post(f"/tasks/{task_id}/cancel", {"reason": reason})
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=screen, disable=not screen.is_terminal) as progress:

@@ -95,15 +95,18 @@ def _investigate(plan: Plan, task: TaskHandle, cancel: Cancel, watch: Watch) -> 
     found = Found()
     archivist = Archivist(plan=plan, parent=task)
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="crew") as pool:
-        surveys = [
-            pool.submit(_survey, number, portion, plan, task, found, watch)
-            for number, portion in enumerate(plan.portions(), start=1)
-        ]
-        packing = pool.submit(archivist.pack)
-        strongest = pool.submit(archivist.try_strongest)
-        restored = [pool.submit(restore_twice, task, plan, damage) for damage in ("truncated", "damaged")]
-        _stop_what_does_not_pay(archivist, task, cancel)
-        _wait([*surveys, packing, strongest, *restored])
+        try:
+            surveys = [
+                pool.submit(_survey, number, portion, plan, task, found, watch)
+                for number, portion in enumerate(plan.portions(), start=1)
+            ]
+            packing = pool.submit(archivist.pack)
+            strongest = pool.submit(archivist.try_strongest)
+            restored = [pool.submit(restore_twice, task, plan, damage) for damage in ("truncated", "damaged")]
+            _stop_what_does_not_pay(archivist, task, cancel)
+            _wait([*surveys, packing, strongest, *restored])
+        finally:
+            archivist.given_up.set()
     task.progress(SURVEY_SHARE, "all files are surveyed", phase="inspecting")
     inspect(task, plan, found.unreadable)
     return Findings(

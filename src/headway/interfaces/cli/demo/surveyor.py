@@ -18,6 +18,8 @@ import headway
 from headway.interfaces.cli.demo.library import Shard, Source
 from headway.interfaces.cli.demo.survey import FileSurvey, survey_file
 
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+
 
 def order(shards: Sequence[Shard], *, agent_id: str, task_type: str, project: str) -> str:
     """The JSON that tells a surveyor what to do."""
@@ -84,4 +86,7 @@ def understand(line: str) -> FileSurvey | tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # Ctrl-C reaches the editor, too, who has more to say about it
+        sys.exit(INTERRUPTED)
