@@ -220,8 +220,8 @@ def test_whatever_happens_each_fact_keeps_its_number(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]
 ) -> None:
     root = tmp_path_factory.mktemp("spool")
+    usual, spool.SEGMENT_BYTES = spool.SEGMENT_BYTES, 700
     writer = Spool(str(root), 10**9, ABOUT)
-    writer_segment_bytes, spool.SEGMENT_BYTES = spool.SEGMENT_BYTES, 700
     backlog = SpoolBacklog(writer.folder, writer.about)
     appended, received = 0, dict[int, int]()
     try:
@@ -250,7 +250,7 @@ def test_whatever_happens_each_fact_keeps_its_number(
             backlog.acknowledge(batch.last_seq)
         assert received == {number: number for number in range(1, appended + 1)}
     finally:
-        spool.SEGMENT_BYTES = writer_segment_bytes
+        spool.SEGMENT_BYTES = usual
         backlog.close()
         writer.remove()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk import programs
-from tests.sdk.receiver import Receiver
+from tests.sdk.receiver import KEY, Receiver
 
 BURST = """
 import headway, sys
@@ -161,3 +161,36 @@ headway.configure()
     content = (folder / "0000000000000001.jsonl").read_bytes()
     assert 0 < len(content) <= 50_000
     assert content.endswith(b"}\n")
+
+
+def test_a_full_spool_keeps_every_ending_and_tells_how_much_else_is_missing(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    source = """
+import headway
+task = headway.create_task("talkative").start()
+for number in range(1_000):
+    task.progress(1, f"row {number}")
+    task.log(f"line {number}")
+for number in range(100):
+    headway.create_task(f"short {number}").complete()
+task.complete()
+print("reported", flush=True)
+input()
+assert headway.flush(30)
+"""
+    receiver.key = "nobody's"
+    env = programs.environment(tmp_path, receiver, HEADWAY_SPOOL_BYTES="40_000")
+    program = programs.start(source, env, tmp_path)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "reported\n"
+    receiver.key = KEY
+    _, warnings = program.communicate("\n")
+
+    assert program.returncode == 0, warnings
+    assert warnings.count("is full (40,000 bytes)") == 1
+    assert len(receiver.of_kind("created")) == len(receiver.of_kind("completed")) == 101
+    *kept, told = [fact["message"] for fact in receiver.facts if fact["kind"] in ("log", "progress")]
+    assert 0 < len(kept) < 1_000
+    missing = 2_000 - len(kept)
+    assert told == f"{missing} progress and log entries were not kept: the spool was full"

@@ -18,6 +18,7 @@ from headway.domain.ids import uuid7
 from headway.sdk import locks
 
 SEGMENT_BYTES = 4_000_000
+SMALLEST_SEGMENT_BYTES = 4_000
 SUFFIX = ".jsonl"
 LOCK = "lock"
 ABOUT = "about.json"
@@ -118,6 +119,7 @@ class Spool:
         os.makedirs(root, mode=0o700, exist_ok=True)
         self._lock = threading.RLock()  # reentrant: a signal handler may report while a line is written
         self._limit = limit_bytes
+        self._segment_bytes = min(SEGMENT_BYTES, max(limit_bytes // 8, SMALLEST_SEGMENT_BYTES))
         self._others = folder_bytes(root)
         self.folder, self._lock_fd = _own_folder(root)
         self.about = replace(about, producer=os.path.basename(self.folder))
@@ -191,11 +193,11 @@ class Spool:
     def _plan(self) -> None:
         """Sets the size of the active segment at which `append` has to look closer."""
         room = self._limit - self._others - sum(self._sealed.values())
-        self._checkpoint = min(SEGMENT_BYTES, max(room, 0))
+        self._checkpoint = min(self._segment_bytes, max(room, 0))
 
     def _admits(self, weight: Weight) -> bool:
         self.size = os.fstat(self._fd).st_size  # an exception in `append` may have kept it from being counted
-        if self.size >= SEGMENT_BYTES:
+        if self.size >= self._segment_bytes:
             self._roll()
         used = self._others + self._own_bytes()
         if weight is Weight.LIGHT:
