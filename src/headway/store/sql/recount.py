@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from headway.domain import contribution as counting
 from headway.domain.contribution import Contribution
-from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, RUN_MEASURES
+from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, RUN_MEASURES, WHOLE_TENANT, cell_key
 from headway.domain.task import FINAL, CallRow, Cell, Run, TaskState
 from headway.domain.views import Difference
 from headway.store.sql import tables
@@ -28,13 +28,16 @@ def recount(db: Connection, tenant_id: str) -> list[Difference]:
     """Every difference between kept figures and rows of a tenant."""
     differences: list[Difference] = []
     counted = Contribution()
+    terms = 0
     for states in _chunks(db, tenant_id):
-        _recount_chunk(db, tenant_id, states, counted, differences)
+        terms += _recount_chunk(db, tenant_id, states, counted, differences)
     _count_refusals(db, tenant_id, counted)
     differences += _compare_tallies(db, tenant_id, counted)
+    differences += _check_cells(db, tenant_id)
     differences += _compare_head(db, tenant_id)
     differences += _orphans(db, tenant_id)
-    return differences
+    kept = select(func.count()).select_from(tables.term).where(tables.term.c.tenant_id == tenant_id)
+    return differences + _differ("hw_term.rows", tenant_id, db.execute(kept).scalar_one(), terms)
 
 
 def _chunks(db: Connection, tenant_id: str) -> Iterator[list[TaskState]]:
@@ -57,7 +60,8 @@ def _recount_chunk(
     states: Sequence[TaskState],
     counted: Contribution,
     differences: list[Difference],
-) -> None:
+) -> int:
+    """Check some tasks; how many terms they should be found by."""
     wanted = [state.id for state in states]
     runs, calls = load_runs(db, tenant_id, wanted), load_calls(db, tenant_id, wanted)
     listed = _listed(db, tenant_id, wanted)
@@ -71,6 +75,7 @@ def _recount_chunk(
         differences += _check_usage(state, own_calls)
         kept = (state.entry_seq, state.entry_seq)
         differences += _differ("task.entry_seq", state.id, kept, newest.get(state.id, (0, 0)))
+    return sum(len(terms_of(row.name, row.labels, row.agent_id)) for row in listed.values())
 
 
 def _listed(db: Connection, tenant_id: str, wanted: Sequence[str]) -> dict[str, Any]:
@@ -210,6 +215,22 @@ def _compare(
         pairs = zip(measures, kept.get(key, nothing), expected.get(key, nothing), strict=True)
         for measure, have, want in pairs:
             differences += _differ(f"{name}.{measure}", "/".join(map(str, key)), have, want)
+    return differences
+
+
+def _check_cells(db: Connection, tenant_id: str) -> list[Difference]:
+    """Every cell is kept under its own number, and none that is counted for is missing."""
+    c = tables.cell.c
+    query = select(c.cell, c.user_id, c.project_id, c.agent_kind).where(c.tenant_id == tenant_id)
+    named = {row[0]: Cell(*row[1:]) for row in db.execute(query)}
+    differences = []
+    for key, cell in named.items():
+        differences += _differ("cell.number", "/".join(map(str, cell)), key, cell_key(cell))
+    for table in (tables.gauge, tables.tally, tables.llm_tally):
+        counted = select(table.c.cell).distinct().where(table.c.tenant_id == tenant_id)
+        for (key,) in db.execute(counted):
+            if key != WHOLE_TENANT and key not in named:
+                differences += _differ(f"{table.name}.cell", str(key), key, None)
     return differences
 
 
