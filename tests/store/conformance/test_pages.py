@@ -129,6 +129,15 @@ async def test_every_filter_finds_what_it_names_and_counts_it(scene: Scene) -> N
     assert counts == dict.fromkeys(wanted, 1)
 
 
+async def test_labels_that_read_the_same_find_their_task_once(scene: Scene) -> None:
+    task_id = await scene.make_task(labels={"a": "b=c", "a=b": "c"})
+
+    found = (await scene.ledger.list_tasks(scene.owner, TaskFilter(label=("a=b=c",)))).items
+
+    assert [(task.id, task.labels) for task in found] == [(task_id, {"a": "b=c", "a=b": "c"})]
+    await scene.audit()
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -159,6 +160,50 @@ async def test_the_largest_of_everything_is_kept(scene: Scene) -> None:
     ]
     [run] = await scene.ledger.task_runs(scene.tenant_id, task_id)
     assert (run.rounds, run.plan) == (limits.INTEGER, large)
+    await scene.audit()
+
+
+def incompressible(length: int) -> str:
+    """A text of four-byte characters in which nothing repeats, as hard to index as can be."""
+    chance = random.Random(length)
+    return "".join(chr(chance.randrange(0x10000, 0x10FFFE)) for _ in range(length))
+
+
+async def test_long_texts_that_do_not_compress_are_kept_and_found(scene: Scene) -> None:
+    name, value = incompressible(limits.NAME_LENGTH), incompressible(limits.URL_LENGTH)
+    task_id = await scene.make_task(
+        fact("progress", 1, phase=name, message=incompressible(limits.MESSAGE_LENGTH)),
+        name=name,
+        project=name,
+        agent=name,
+        agent_id=name,
+        task_type=name,
+        labels={name: value},
+        links={name: value},
+    )
+
+    wanted = [
+        TaskFilter(label=(f"{name}={value}",)),
+        TaskFilter(agent=(name,), type=(name,)),
+        TaskFilter(agent_id=(name,)),
+    ]
+    found = [(await scene.ledger.list_tasks(scene.owner, one)).items for one in wanted]
+
+    assert [[(task.id, task.labels) for task in items] for items in found] == [[(task_id, {name: value})]] * 3
+    await scene.audit()
+
+
+async def test_what_no_index_can_hold_is_refused_and_not_tried_for_ever(scene: Scene) -> None:
+    task_id, names = ids.uuid7(), [incompressible(limits.NAME_LENGTH - place) for place in range(3)]
+    call = fact("llm_call", 1, provider=names[0], model=names[1], template=names[2])
+    batch = scene.producer().batch(*about(task_id, fact("created", 0), call))
+
+    try:
+        await scene.take(batch)
+    except DataRefused:
+        assert await scene.ledger.get_task(scene.owner, task_id) is None
+    else:
+        assert (await scene.task(task_id)).llm_calls == 1
     await scene.audit()
 
 

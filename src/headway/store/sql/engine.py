@@ -217,7 +217,7 @@ def meaning_of(error: BaseException) -> StoreUnavailable | DataRefused | _LostRa
         "DataError",
         "ProgrammingError",
     )  # the driver refuses it
-    if unsent or state[:2] in ("22", "23"):
+    if unsent or state[:2] in ("22", "23", "54"):  # 54: too large for an index
         return DataRefused(f"the database refuses a value: {first_line}")
     _log.warning("the database is not available: %s", first_line)
     return StoreUnavailable(f"the database is not available: {first_line}", retry_after_s=2)

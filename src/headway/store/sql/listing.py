@@ -20,12 +20,14 @@ from headway.domain.query import ORDERS, Page, TaskFilter, seal
 from headway.domain.views import Task
 from headway.store.sql import tables
 from headway.store.sql.reading import bound_to, position_of, task_of, tasks_query, visible
+from headway.store.sql.rows import label_term
 
 _T = tables.task.c
 _BRANCHES = 60  # at most so many index walks are merged for one page
 _LEADS = ("project", "agent", "type", "user")
 _LEAD_COLUMN = {"project": _T.project_id, "agent": _T.agent_kind, "type": _T.task_type, "user": _T.user_id}
 _COUNT_LIMIT = 100_000
+_PROBED = 1_000  # rows looked at to tell a rare term from a common one
 
 
 def list_tasks(
@@ -48,7 +50,8 @@ def list_tasks(
     if cursor is not None:
         at, identity = position_of(secret, bound, cursor, 2)
         after = (datetime.fromisoformat(at), identity)
-    page = _page_of_ids(viewer, wanted, descending=order.startswith("-"), after=after, limit=limit + 1)
+    terms = _rarest_first(db, viewer.tenant_id, terms_wanted(wanted))
+    page = _page_of_ids(viewer, wanted, terms, descending=order.startswith("-"), after=after, limit=limit + 1)
     direction = (
         (page.c.created_at.desc(), page.c.id.desc())
         if order.startswith("-")
@@ -61,11 +64,28 @@ def list_tasks(
     return Page(items=tuple(found[:limit]), next_cursor=following)
 
 
+def _rarest_first(db: Connection, tenant_id: str, terms: list[str]) -> list[str]:
+    """The terms, the one that fewest tasks have in front: it is walked, the others are only looked up."""
+    if len(terms) < 2:
+        return terms
+    c = tables.term.c
+    counts: dict[str, int] = {}
+    for wanted in terms:
+        some = select(literal(1)).where(c.tenant_id == tenant_id, c.term == wanted).limit(_PROBED).subquery()
+        counts[wanted] = db.execute(select(func.count()).select_from(some)).scalar_one()
+    return sorted(terms, key=lambda term: counts[term])
+
+
 def _page_of_ids(
-    viewer: Actor, wanted: TaskFilter, *, descending: bool, after: tuple[datetime, str] | None, limit: int
+    viewer: Actor,
+    wanted: TaskFilter,
+    terms: list[str],
+    *,
+    descending: bool,
+    after: tuple[datetime, str] | None,
+    limit: int,
 ) -> Subquery:
     """The ids and creation times of one page, each branch of the merge along one index."""
-    terms = terms_wanted(wanted)
     source = tables.term.c if terms else _T
     key = (source.created_at, source.id)
     direction = [column.desc() for column in key] if descending else list(key)
@@ -91,7 +111,7 @@ def _page_of_ids(
 
 def terms_wanted(wanted: TaskFilter) -> list[str]:
     """Terms that must all be there; several agent ids cannot be walked along one term."""
-    terms = [f"w:{word}" for word in wanted.words] + [f"l:{label}" for label in wanted.label]
+    terms = [f"w:{word}" for word in wanted.words] + [label_term(label) for label in wanted.label]
     return terms + [f"a:{value}" for value in wanted.agent_id] if len(wanted.agent_id) == 1 else terms
 
 
@@ -170,7 +190,7 @@ def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
 def count_tasks(db: Connection, viewer: Actor, wanted: TaskFilter) -> int | None:
     """How many visible tasks match, or None when there are more than are worth walking."""
     total = 0
-    terms = terms_wanted(wanted)
+    terms = _rarest_first(db, viewer.tenant_id, terms_wanted(wanted))
     for conditions in _branches(viewer, wanted, terms):
         source = tables.term if terms else tables.task
         walked = select(literal(1)).select_from(source).where(*conditions).limit(_COUNT_LIMIT + 1).subquery()

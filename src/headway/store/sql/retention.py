@@ -74,7 +74,8 @@ def retain(commit: Commit, before: datetime, limit: int, now: datetime) -> int:
         if state.final and state.finished_at is not None and state.finished_at < before
     ]
     _remove(commit, ended, now)
-    forget_tombstones(commit.db, commit.tenant_id, now)  # last: it locks the head, which comes after the tasks
+    # last: it locks the head, which every writer locks after the tasks
+    forget_tombstones(commit.db, commit.tenant_id, now)
     return len(ended)
 
 

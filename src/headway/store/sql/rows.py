@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +16,7 @@ from headway.store.sql.dialect import Dialect
 from headway.store.sql.work import TaskWork
 
 _CHUNK = 500
+_TERM_LENGTH = 200  # characters; PostgreSQL indexes rows of up to 2,700 bytes
 _TASK_COLUMNS = tuple(tables.task.c.keys())
 _LISTED = ("project_id", "agent_kind", "created_at", "status", "started_at", "finished_at")
 _RUN_STATE = ("status", "created_at", "started_at", "start_known", "finished_at", "inferred", "late_outcome")
@@ -127,11 +129,17 @@ def _task_row(tenant_id: str, work: TaskWork) -> tuple[Any, ...]:
     return tuple(fixed[name] if name in fixed else values.get(name) for name in _TASK_COLUMNS)
 
 
+def label_term(label: str) -> str:
+    """A label ("key=value") as it is looked up; a long one by its hash, since what is indexed must be short."""
+    return f"l:{label}" if len(label) <= _TERM_LENGTH else f"h:{sha256(label.encode()).hexdigest()}"
+
+
 def terms_of(name: str | None, labels: Mapping[str, str] | None, agent_id: str | None) -> list[str]:
     """What a task can be found by besides its own columns."""
     found = [f"w:{word}" for word in words_of(name or "")]
-    found += [f"l:{key}={value}" for key, value in (labels or {}).items()]
-    return [*found, f"a:{agent_id}"] if agent_id else found
+    found += [label_term(f"{key}={value}") for key, value in (labels or {}).items()]
+    found += [f"a:{agent_id}"] if agent_id else []
+    return list(dict.fromkeys(found))  # {"a": "b=c"} and {"a=b": "c"} read the same
 
 
 def _insert_terms(db: Connection, dialect: Dialect, tenant_id: str, new: Iterable[TaskWork]) -> None:

@@ -319,7 +319,9 @@ term = Table(
     "hw_term",
     metadata,
     tenant_column(),
-    Column("term", Text, primary_key=True),  # "w:word" of the name, "l:key=value" label, "a:agent id"
+    Column(
+        "term", Text, primary_key=True
+    ),  # "w:word" of the name, "l:key=value" label ("h:hash" of a long one), "a:agent id"
     Column("created_at", Moment, primary_key=True),
     Column("id", Id, primary_key=True),
     **_CLUSTERED,
