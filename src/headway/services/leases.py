@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from headway.domain.errors import Unavailable
-from headway.store.port import Ledger
+from headway.store.port import Ledger, Overdue
 
 _log = logging.getLogger("headway.leases")
 LONGEST_TURN_S = 5.0
@@ -83,35 +83,41 @@ class Sweeper:
 
     async def turn(self) -> int:
         """Look once; how many runs were timed out."""
-        now = self._clock()
-        if now.since(self._seen) > self._turn_s + max(_LATE_S, self._turn_s):
-            _log.warning(
-                "this process did not run for %.1f s; leases get one more term", now.since(self._seen)
-            )
-            self.rest()
-        self._seen = now
-        if self.resting:
-            return 0
+        self._notice_absence()
         try:
-            return await self._expire()
+            # Asked while resting, too: a database that cannot be reached keeps the leases at rest.
+            found = await self._ledger.overdue(datetime.now(UTC), AT_ONCE)
+            return await self._expire(found)
         except Unavailable as error:
             _log.warning("leases are left alone for now: %s", error)
             self.rest()
             return 0
 
-    async def _expire(self) -> int:
+    async def _expire(self, found: Sequence[Overdue]) -> int:
         expired = 0
-        for overdue in await self._ledger.overdue(datetime.now(UTC), AT_ONCE):
+        for overdue in found:
             if self.resting:
                 break
             expired += await self._ledger.expire(overdue, datetime.now(UTC))
+            self._notice_absence()
         return expired
 
+    def _notice_absence(self) -> None:
+        """Rest when this process did not run for a while: it could not hear anybody then."""
+        now = self._clock()
+        passed = now.since(self._seen)
+        if passed > self._turn_s + max(_LATE_S, self._turn_s):
+            _log.warning("this process did not run for %.1f s; leases get one more term", passed)
+            self.rest()
+        self._seen = now
+
     async def _run(self) -> None:
+        expired = 0
         while True:
-            await asyncio.sleep(self._turn_s)
+            await asyncio.sleep(0 if expired == AT_ONCE else self._turn_s)
             try:
-                await self.turn()
+                expired = await self.turn()
             except Exception:  # noqa: BLE001  the sweeper must outlive every surprise
                 _log.exception("a turn of the lease sweeper failed")
+                expired = 0
                 self.rest()
