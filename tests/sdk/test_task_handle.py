@@ -238,8 +238,10 @@ def test_a_task_that_was_never_entered_is_created_by_its_first_report(
         (lambda task: headway.task("n" * 256), "name has 256 characters, at most 255"),
         (lambda task: headway.task("n", config={"max_rounds": 101}), "config.max_rounds must be a whole"),
         (lambda task: headway.task("n", labels={str(i): "" for i in range(65)}), "labels has 65 entries"),
-        (lambda task: headway.task("n", id="seven"), "a task's id is a UUID"),
-        (lambda task: headway.attach("seven"), "a task's id is a UUID"),
+        (lambda task: headway.task("n", id="seven"), "id must be a UUID, not 'seven'"),
+        (lambda task: headway.attach("seven"), "task_id must be a UUID, not 'seven'"),
+        (lambda task: task.llm_call("o", "m", id="seven"), "id must be a UUID"),
+        (lambda task: task.artifact("a", uri="u" * 4_001), "uri has 4001 characters, at most 4000"),
     ],
 )
 def test_misuse_is_a_value_error_that_names_field_and_limit(outbox: Outbox, call: Any, says: str) -> None:

@@ -122,7 +122,7 @@ def new_task(
         "pid": os.getpid(),
         "sdk": f"python {headway.__version__}",
     }
-    return TaskHandle(outbox, description.task_id(id) or uuid7(), name=str(name), fields=found, line=line)
+    return TaskHandle(outbox, description.uuid("id", id) or uuid7(), name=str(name), fields=found, line=line)
 
 
 def attach(task_id: str | None = None) -> TaskHandle:
@@ -134,7 +134,7 @@ def attach(task_id: str | None = None) -> TaskHandle:
     Raises:
         ValueError: It is not a UUID, or no task was inherited.
     """
-    found = description.task_id(task_id or current.inherited_id())
+    found = description.uuid("task_id", task_id or current.inherited_id())
     if found is None:
         raise ValueError("no task to attach to: give its id, or start this process from one that has a task")
     box = outbox()
@@ -190,7 +190,7 @@ def _line(outbox: Outbox, parent: TaskHandle | str | None) -> tuple[str, ...]:
         return parent.line
     if parent is not None:
         known = outbox.open.get(parent)
-        return known.line if known is not None else (description.task_id(parent) or "",)
+        return known.line if known is not None else (description.uuid("parent", parent) or "",)
     found = current.get()
     if found is not None:
         return found.line

@@ -62,17 +62,17 @@ def checked(writer: Writer, name: str | None, given: Description) -> dict[str, A
     return {field: value for field, value in fields.items() if value is not None}
 
 
-def task_id(value: str | None) -> str | None:
-    """A task's id in its one spelling.
+def uuid(field: str, value: str | None) -> str | None:
+    """An id in its one spelling.
 
     Raises:
         ValueError: It is not a UUID.
     """
     if value is None:
         return None
-    found = canonical(value)
+    found = canonical(str(value))
     if found is None:
-        raise ValueError(f"a task's id is a UUID, not {value!r}")
+        raise ValueError(f"{field} must be a UUID, not {value!r}")
     return found
 
 

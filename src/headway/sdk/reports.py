@@ -104,9 +104,9 @@ class Reports:
             The id of the call.
 
         Raises:
-            ValueError: A count is negative, a part is larger than its whole, or a name is empty or too long.
+            ValueError: A count is negative, a part larger than its whole, a name empty or too long, an id no UUID.
         """
-        call_id = id or uuid7()
+        call_id = description.uuid("id", id) or uuid7()
         tokens = {
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
@@ -125,7 +125,7 @@ class Reports:
             "error": None if error is None else self._outbox.writer.text(error, limits.MESSAGE_LENGTH),
             "cache_hit": bool(cache_hit),
             "template": wire.name("template", template),
-            "hold_id": hold_id,
+            "hold_id": description.uuid("hold_id", hold_id),
         }
         self._write("llm_call", fields)
         return call_id
@@ -188,14 +188,15 @@ class Reports:
             The id of the artifact.
 
         Raises:
-            ValueError: The name is empty or too long, or the type unknown.
+            ValueError: A text is empty or too long, the type unknown, or the id no UUID.
         """
-        artifact_id = id or uuid7()
+        artifact_id = description.uuid("id", id) or uuid7()
         fields: dict[str, Any] = {
             "id": artifact_id,
             "name": wire.name("name", name, required=True),
             "type": wire.choice("type", type, limits.ARTIFACT_TYPES),
         }
+        uri = wire.name("uri", uri, limit=limits.URL_LENGTH)
         try:
             fields |= artifact_files.described(name, path, content, content_type, uri)
         except OSError as error:

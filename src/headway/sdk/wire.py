@@ -182,7 +182,7 @@ def percent(value: object) -> float:
     raise ValueError(f"progress must be from 0 to 100, not {number!r}")
 
 
-def name(field: str, value: object, *, required: bool = False) -> str | None:
+def name(field: str, value: object, *, required: bool = False, limit: int = limits.NAME_LENGTH) -> str | None:
     """A short text of the program's own (a name, a kind, a unit).
 
     Raises:
@@ -193,8 +193,8 @@ def name(field: str, value: object, *, required: bool = False) -> str | None:
     text = _plain(value).replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode("utf-8")
     if value is None or (required and not text):
         raise ValueError(f"{field} must not be empty")
-    if len(text) > limits.NAME_LENGTH:
-        raise ValueError(f"{field} has {len(text)} characters, at most {limits.NAME_LENGTH}")
+    if len(text) > limit:
+        raise ValueError(f"{field} has {len(text)} characters, at most {limit}")
     return text
 
 
