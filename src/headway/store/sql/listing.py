@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, literal, select, tuple_, union_all
 from sqlalchemy.sql.selectable import Subquery
@@ -27,7 +27,7 @@ _BRANCHES = 60  # at most so many index walks are merged for one page
 _LEADS = ("project", "agent", "type", "user")
 _LEAD_COLUMN = {"project": _T.project_id, "agent": _T.agent_kind, "type": _T.task_type, "user": _T.user_id}
 _COUNT_LIMIT = 100_000
-_PROBED = 1_000  # rows looked at to tell a rare term from a common one
+_PROBED = 5_000  # rows looked at to tell few from many; walking so many takes some 20 ms
 
 
 def list_tasks(
@@ -50,8 +50,10 @@ def list_tasks(
     if cursor is not None:
         at, identity = position_of(secret, bound, cursor, 2)
         after = (datetime.fromisoformat(at), identity)
-    terms = _rarest_first(db, viewer.tenant_id, terms_wanted(wanted))
-    page = _page_of_ids(viewer, wanted, terms, descending=order.startswith("-"), after=after, limit=limit + 1)
+    walked = _walked(db, viewer.tenant_id, wanted)
+    page = _page_of_ids(
+        viewer, wanted, walked, descending=order.startswith("-"), after=after, limit=limit + 1
+    )
     direction = (
         (page.c.created_at.desc(), page.c.id.desc())
         if order.startswith("-")
@@ -64,29 +66,46 @@ def list_tasks(
     return Page(items=tuple(found[:limit]), next_cursor=following)
 
 
-def _rarest_first(db: Connection, tenant_id: str, terms: list[str]) -> list[str]:
-    """The terms, the one that fewest tasks have in front: it is walked, the others are only looked up."""
-    if len(terms) < 2:
-        return terms
+class _Walked(NamedTuple):
+    """Which terms of a filter are walked (the first) and looked up (the others), and which looked up from tasks."""
+
+    terms: list[str]
+    of_tasks: list[str]
+
+
+def _walked(db: Connection, tenant_id: str, wanted: TaskFilter) -> _Walked:
+    """Walk what fewest tasks have: a rare term before a common one, and tasks of a rare status before both."""
+    terms = terms_wanted(wanted)
+    if not terms or (len(terms) == 1 and not wanted.status):
+        return _Walked(terms, [])
     c = tables.term.c
-    counts: dict[str, int] = {}
-    for wanted in terms:
-        some = select(literal(1)).where(c.tenant_id == tenant_id, c.term == wanted).limit(_PROBED).subquery()
-        counts[wanted] = db.execute(select(func.count()).select_from(some)).scalar_one()
-    return sorted(terms, key=lambda term: counts[term])
+    counts = {term: _at_most(db, c.tenant_id == tenant_id, c.term == term) for term in terms}
+    terms.sort(key=lambda term: counts[term])
+    if wanted.status and counts[terms[0]] == _PROBED:
+        few = _at_most(db, _T.tenant_id == tenant_id, _T.status.in_(wanted.status))
+        if few < _PROBED:
+            return _Walked([], terms)
+    return _Walked(terms, [])
+
+
+def _at_most(db: Connection, *conditions: ColumnElement[bool]) -> int:
+    """How many rows there are, counted only so far as to tell few from many."""
+    some = select(literal(1)).where(*conditions).limit(_PROBED).subquery()
+    found: int = db.execute(select(func.count()).select_from(some)).scalar_one()
+    return found
 
 
 def _page_of_ids(
     viewer: Actor,
     wanted: TaskFilter,
-    terms: list[str],
+    walked: _Walked,
     *,
     descending: bool,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Subquery:
     """The ids and creation times of one page, each branch of the merge along one index."""
-    source = tables.term.c if terms else _T
+    source = tables.term.c if walked.terms else _T
     key = (source.created_at, source.id)
     direction = [column.desc() for column in key] if descending else list(key)
     seek: list[ColumnElement[bool]] = []
@@ -95,7 +114,7 @@ def _page_of_ids(
         seek = [tuple_(*key) < here if descending else tuple_(*key) > here]
     branches = [
         select(*key).where(*conditions, *seek).order_by(*direction).limit(limit).subquery()
-        for conditions in _branches(viewer, wanted, terms)
+        for conditions in _branches(viewer, wanted, walked)
     ]
     if len(branches) == 1:
         return branches[0]
@@ -115,12 +134,13 @@ def terms_wanted(wanted: TaskFilter) -> list[str]:
     return terms + [f"a:{value}" for value in wanted.agent_id] if len(wanted.agent_id) == 1 else terms
 
 
-def _branches(viewer: Actor, wanted: TaskFilter, terms: list[str]) -> list[list[ColumnElement[bool]]]:
+def _branches(viewer: Actor, wanted: TaskFilter, walked: _Walked) -> list[list[ColumnElement[bool]]]:
     """Conditions of index walks that together find every match once."""
     rest = [*conditions_on_task(wanted), *visible(viewer, _T.user_id, _T.project_id)]
-    if terms:
+    rest += [task_has_term(term) for term in walked.of_tasks]
+    if walked.terms:
         term = tables.term.c
-        first, *others = terms
+        first, *others = walked.terms
         lead = [term.tenant_id == viewer.tenant_id, term.term == first]
         lead += [_has_term(viewer.tenant_id, other) for other in others]
         if rest:
@@ -165,6 +185,22 @@ def _has_term(tenant_id: str, wanted: str) -> ColumnElement[bool]:
     )
 
 
+def task_has_term(wanted: str) -> ColumnElement[bool]:
+    """The condition that a row of `hw_task` can be found by a term."""
+    term = tables.term.alias()
+    return (
+        select(literal(1))
+        .where(
+            term.c.tenant_id == _T.tenant_id,
+            term.c.term == wanted,
+            term.c.created_at == _T.created_at,
+            term.c.id == _T.id,
+        )
+        .correlate(tables.task)
+        .exists()
+    )
+
+
 def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     """The filter as conditions on `hw_task`, except what is walked as terms."""
     conditions: list[ColumnElement[bool]] = []
@@ -190,11 +226,11 @@ def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
 def count_tasks(db: Connection, viewer: Actor, wanted: TaskFilter) -> int | None:
     """How many visible tasks match, or None when there are more than are worth walking."""
     total = 0
-    terms = _rarest_first(db, viewer.tenant_id, terms_wanted(wanted))
-    for conditions in _branches(viewer, wanted, terms):
-        source = tables.term if terms else tables.task
-        walked = select(literal(1)).select_from(source).where(*conditions).limit(_COUNT_LIMIT + 1).subquery()
-        total += db.execute(select(func.count()).select_from(walked)).scalar_one()
+    walked = _walked(db, viewer.tenant_id, wanted)
+    source = tables.term if walked.terms else tables.task
+    for conditions in _branches(viewer, wanted, walked):
+        some = select(literal(1)).select_from(source).where(*conditions).limit(_COUNT_LIMIT + 1).subquery()
+        total += db.execute(select(func.count()).select_from(some)).scalar_one()
         if total > _COUNT_LIMIT:
             return None
     return total
