@@ -43,10 +43,10 @@ def field_schema(rule: Rule) -> dict[str, Any]:
 
 
 def form_schema(rules: Mapping[str, Rule], **further: Any) -> dict[str, Any]:
-    """The schema of an object with these fields."""
+    """The schema of an object with these fields; null is the same as leaving a field out."""
     return {
         "type": "object",
-        "properties": {name: field_schema(rule) for name, rule in rules.items()},
+        "properties": _properties(rules),
         "required": sorted(name for name, rule in rules.items() if rule.required),
         "additionalProperties": False,
         **further,
