@@ -33,8 +33,8 @@ from headway.interfaces.rest.gate import Gate
 from headway.services.first_owner import Credentials, ensure_first_owner
 from headway.services.suite import Services, assemble
 from headway.settings import Settings, SettingsError
+from headway.store.opening import is_empty, open_store
 from headway.store.opening import migrate as migrate
-from headway.store.opening import open_store
 from headway.store.port import Store
 
 _GZIP_FROM_BYTES = 4_000
@@ -149,7 +149,8 @@ def serve(
 
     Args:
         settings: What the server was told.
-        first_owner: Whether to bring the schema up to date, and to see to a first tenant, its owner and
+        first_owner: Whether to bring the schema of an embedded or empty database up to date, and to see to a
+            first tenant, its owner and
             `credentials.json`, as `headway up` does.
         on_ready: Told, in a thread of its own, once the server answers.
 
@@ -159,7 +160,8 @@ def serve(
     configure_logging(settings)
     if first_owner:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        migrate(settings.database_url)
+        if settings.database_url.startswith("sqlite") or is_empty(settings.database_url):
+            migrate(settings.database_url)  # another one with data in it waits for `headway migrate`
     with listening(settings.host, settings.port) as sock:
         app = create_app(settings)
         server = Server(app, sock, settings, first_owner=first_owner, on_ready=on_ready)
@@ -214,7 +216,9 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
         super().__init__(config)
-        logging.getLogger("uvicorn.access").disabled = True  # it would write down queries, and tokens with them
+        logging.getLogger(
+            "uvicorn.access"
+        ).disabled = True  # it would write down queries, and tokens with them
         self._services: Services = app.state.services
         self._settings = settings
         self._first_owner = first_owner

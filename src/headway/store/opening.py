@@ -31,3 +31,10 @@ def migrate(url: str) -> list[str]:
     from headway.store.sql.migrate import upgrade
 
     return upgrade(url)
+
+
+def is_empty(url: str) -> bool:
+    """Whether the database at a URL has no schema of Headway's yet."""
+    from headway.store.sql.migrate import is_empty as without_schema
+
+    return without_schema(url)

@@ -8,6 +8,7 @@ from headway.domain.errors import HeadwayError
 
 FIELD_TEXTS = {
     "bad-text": "The text holds a NUL character or a lone surrogate, which no database can keep.",
+    "deleted": "The task was deleted; its facts are no longer taken.",
     "hash-mismatch": "The size or SHA-256 given does not fit the content sent with it.",
     "missing-field": "A field that is needed is missing.",
     "not-finite": "The number is NaN or infinite.",

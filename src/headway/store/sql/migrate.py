@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
 from headway.domain.errors import SchemaOutdated
@@ -51,10 +51,25 @@ def require_current(db: Connection, url: str) -> None:
     )
 
 
+def _engine(url: str) -> Engine:
+    sqlite = make_url(url).get_backend_name() == "sqlite"
+    return sqlite_engine(url, size=1, immediate=True) if sqlite else postgres_engine(url, size=1)
+
+
+def is_empty(url: str) -> bool:
+    """Whether the database has no revision of Headway's schema."""
+    engine = _engine(url)
+    try:
+        with engine.begin() as db:
+            return revision_of(db) is None
+    finally:
+        engine.dispose()
+
+
 def upgrade(url: str) -> list[str]:
     """Apply what is missing; the applied revisions, oldest first. Two processes may try at once."""
     sqlite = make_url(url).get_backend_name() == "sqlite"
-    engine = sqlite_engine(url, size=1, immediate=True) if sqlite else postgres_engine(url, size=1)
+    engine = _engine(url)
     try:
         with engine.begin() as db:
             if not sqlite:
