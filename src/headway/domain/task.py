@@ -5,8 +5,10 @@ Only shapes are here; `lifecycle` decides how they change and `contribution` wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from headway.domain.limits import FINAL_STATUSES
@@ -65,10 +67,7 @@ class TaskState:
 
     def clone(self) -> TaskState:
         """An independent copy."""
-        copy = object.__new__(TaskState)
-        for name in STATE_FIELDS:
-            setattr(copy, name, getattr(self, name))
-        return copy
+        return state_of(_values_of(self))
 
     @property
     def final(self) -> bool:
@@ -95,6 +94,24 @@ class TaskState:
 
 
 STATE_FIELDS = tuple(f.name for f in fields(TaskState))
+_values_of = attrgetter(*STATE_FIELDS)
+
+
+def state_of(values: Sequence[Any]) -> TaskState:
+    """A task state from the values of STATE_FIELDS, in their order.
+
+    Written out because it runs for every task of every batch: a loop over the names takes three times as long.
+    """
+    s = object.__new__(TaskState)
+    (
+        s.id, s.user_id, s.created_at, s.project_id, s.agent_kind, s.named, s.weight_ms,
+        s.run_number, s.status, s.run_created_at, s.started_at, s.start_known, s.finished_at, s.inferred,
+        s.progress, s.phase, s.message, s.reported_at, s.cancel_requested_at, s.cancel_reason, s.lease_ends_at,
+        s.llm_calls, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens,
+        s.reasoning_tokens, s.cost_nusd, s.unpriced_calls, s.total_runs, s.succeeded_runs, s.failed_runs,
+        s.activity_at, s.version, s.entry_seq, s.change_seq,
+    ) = values  # fmt: skip
+    return s
 
 
 class Cell(NamedTuple):

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Table, func, select
 from headway.domain import contribution as counting
 from headway.domain.contribution import Contribution
 from headway.domain.tally import GAUGE_MEASURES, LLM_MEASURES, RUN_MEASURES, WHOLE_TENANT, cell_key
-from headway.domain.task import FINAL, CallRow, Cell, Run, TaskState
+from headway.domain.task import FINAL, CallRow, Cell, Run, TaskState, state_of
 from headway.domain.views import Difference
 from headway.store.sql import tables
-from headway.store.sql.rows import STATE_COLUMNS, load_calls, load_runs, newest_change, state_of, terms_of
+from headway.store.sql.rows import STATE_COLUMNS, load_calls, load_runs, newest_change, terms_of
 from headway.store.sql.tallying import Sums, sums_of_gauges, sums_of_llm, sums_of_runs
 
 _CHUNK = 1_000

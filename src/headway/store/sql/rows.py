@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, tuple_, update
 
 from headway.domain.query import words_of
-from headway.domain.task import STATE_FIELDS, CallRow, Run, TaskState
+from headway.domain.task import STATE_FIELDS, CallRow, Run, TaskState, state_of
 from headway.store.sql import tables
 from headway.store.sql.dialect import Dialect
 from headway.store.sql.work import TaskWork
@@ -22,6 +22,16 @@ _LISTED = ("project_id", "agent_kind", "created_at", "status", "started_at", "fi
 _RUN_STATE = ("status", "created_at", "started_at", "start_known", "finished_at", "inferred", "late_outcome")
 _RUN_VALUES = ("result", "error", "plan", "memory_mb", "rounds", "error_details")
 _SEARCHED = {"name", "labels", "agent_id"}
+_HOT = (  # all that progress changes
+    "status", "started_at", "start_known", "progress", "phase", "message", "reported_at", "lease_ends_at",
+    "activity_at", "version", "entry_seq", "change_seq",
+)  # fmt: skip
+_COLD = tuple(name for name in STATE_FIELDS if name not in ("id", "user_id", *_HOT))
+_listed_of, _cold_of = attrgetter(*_LISTED), attrgetter(*_COLD)
+_hot_row_of, _row_of = attrgetter("id", *_HOT), attrgetter("id", *_COLD, *_HOT)
+_run_of = attrgetter(
+    "run_number", "status", "run_created_at", "started_at", "start_known", "finished_at", "inferred"
+)
 
 
 class _StateColumns:
@@ -32,14 +42,6 @@ class _StateColumns:
 
 
 STATE_COLUMNS = _StateColumns
-
-
-def state_of(values: Sequence[Any]) -> TaskState:
-    """A task state from its column values."""
-    state = object.__new__(TaskState)
-    for name, value in zip(STATE_FIELDS, values, strict=True):
-        setattr(state, name, value)
-    return state
 
 
 def select_states(
@@ -155,8 +157,8 @@ def _update_listed(db: Connection, dialect: Dialect, tenant_id: str, known: Iter
     rows = []
     for work in known:
         before, after = work.before, _after(work)
-        values = tuple(getattr(after, name) for name in _LISTED)
-        if values != tuple(getattr(before, name) for name in _LISTED):
+        values = _listed_of(after)
+        if values != _listed_of(before):
             rows.append((tenant_id, after.id, *values))
     dialect.update(db, tables.task, ("tenant_id", "id"), _LISTED, rows)
 
@@ -212,6 +214,13 @@ def _write_runs(db: Connection, dialect: Dialect, tenant_id: str, changed: Itera
     for work in changed:
         before, after = work.before, _after(work)
         values = _run_values(work)
+        if (
+            before is not None
+            and not values
+            and not work.folded[-1].older
+            and _run_of(before) == _run_of(after)
+        ):
+            continue
         last = before.run_number if before is not None else 0
         for run in [*work.folded[-1].older.values(), after.run()]:
             told = values.get(run.number, {})
@@ -248,13 +257,18 @@ def _state_values(run: Run) -> tuple[Any, ...]:
 def _write_states(
     db: Connection, dialect: Dialect, tenant_id: str, new: Sequence[TaskWork], known: Sequence[TaskWork]
 ) -> None:
-    columns = ("tenant_id", *STATE_FIELDS)
-    update_columns = tuple(name for name in STATE_FIELDS if name not in ("id", "user_id"))
-    values_of = attrgetter("id", *update_columns)
+    keys = ("tenant_id", "id")
     rows = [(tenant_id, *STATE_COLUMNS.values_of(_after(work))) for work in new]
-    dialect.insert(db, tables.task_state, columns, rows)
-    rows = [(tenant_id, *values_of(_after(work))) for work in known]
-    dialect.update(db, tables.task_state, ("tenant_id", "id"), update_columns, rows)
+    dialect.insert(db, tables.task_state, ("tenant_id", *STATE_FIELDS), rows)
+    hot, whole = [], []
+    for work in known:
+        after = _after(work)
+        if _cold_of(work.before) == _cold_of(after):
+            hot.append((tenant_id, *_hot_row_of(after)))
+        else:
+            whole.append((tenant_id, *_row_of(after)))
+    dialect.update(db, tables.task_state, keys, _HOT, hot)
+    dialect.update(db, tables.task_state, keys, (*_COLD, *_HOT), whole)
 
 
 def newest_change(db: Connection, tenant_id: str) -> int:
