@@ -110,7 +110,7 @@ def _add_middleware(app: FastAPI, settings: Settings, services: Services) -> Non
         services.recording,
         batch_bytes=settings.batch_bytes,
         batch_facts=settings.batch_facts,
-        budget_bytes=settings.queue_bytes,
+        budget_bytes=max(settings.queue_bytes, settings.batch_bytes),
     )
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
     if settings.cors_origins:

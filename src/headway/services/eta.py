@@ -29,7 +29,7 @@ class EtaService:
     async def of(self, task: Task, now: datetime) -> Eta | NoEta:
         """How long the task will still take, or why nobody can say."""
         if task.finished_at is not None:
-            return NoEta(reason=f"the task is {task.status}")
+            return NoEta(reason="the task has ended")
         if task.status != "running" or task.started_at is None:
             return NoEta(reason="the task has not started")
         history = await self._history(task)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,12 @@ OVERVIEW_S = 1.0
 PAGE = 200
 PAGES_AT_ONCE = 5  # of one flush; what changes faster than that is answered with resync
 KEPT_BYTES = 2_000_000
+READERS = (
+    3  # clients that read the feed by themselves at the same time, after a reconnect or because they are slow
+)
 _PACE_S = 0.002  # per channel: however many viewers there are, about 500 reads a second are made for them
+_SHARE = 0.2  # of the event loop that telling many clients may take; ingest needs the rest
+_WOKEN_AT_ONCE = 50  # clients, before others get their turn in the event loop
 _AGAIN_S = 1.0
 
 Changes = Callable[[Actor, str | None, int], Awaitable[ChangePage]]
@@ -81,12 +86,13 @@ class Channel:
         self.following = 0  # number of the next frame
         self.ended = False
         self.clients = 0
+        self._told = 0  # number of the first frame that nobody was woken for
         self.begun = asyncio.Event()
         self._sources = sources
         self._pace_s = pace_s
         self._frames: deque[Frame] = deque()
         self._size = 0
-        self._news = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._overview_at = 0.0
 
     @property
@@ -100,8 +106,14 @@ class Channel:
 
     async def more(self) -> None:
         """There is a new frame, or the channel has ended."""
-        if not self.ended:
-            await self._news.wait()
+        if self.ended:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
 
     async def run(self) -> None:
         """Read and tell until cancelled or the feed is closed."""
@@ -113,7 +125,7 @@ class Channel:
         finally:
             self.ended = True
             self.begun.set()
-            self._wake()
+            _wake(self._waiting)
 
     async def _begin(self) -> None:
         while not self.begun.is_set():
@@ -127,6 +139,7 @@ class Channel:
     async def _turn(self, listener: Listener) -> None:
         """Wait for a change, tell it, and let the next ones gather."""
         await listener.changed()
+        begun_s = time.thread_time()
         try:
             await self._tell_changes()
             if time.monotonic() - self._overview_at >= OVERVIEW_S:
@@ -137,7 +150,9 @@ class Channel:
             _log.warning("the stream waits for the database: %s", error)
             listener.wake_later(_AGAIN_S)
             await asyncio.sleep(_AGAIN_S)
-        await asyncio.sleep(self._pace_s())
+        await self._wake_clients()
+        spent_s = time.thread_time() - begun_s
+        await asyncio.sleep(max(self._pace_s(), spent_s / _SHARE))
 
     async def _tell_changes(self) -> None:
         for _ in range(PAGES_AT_ONCE):
@@ -165,11 +180,21 @@ class Channel:
         self._size += len(content)
         while self._size > KEPT_BYTES and len(self._frames) > 1:
             self._size -= len(self._frames.popleft().content)
-        self._wake()
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    async def _wake_clients(self) -> None:
+        """Those who wait for something new go on, a few at a time."""
+        if self._told < self.following:
+            self._told = self.following
+            waiting = list(self._waiting)
+            for start in range(0, len(waiting), _WOKEN_AT_ONCE):
+                _wake(waiting[start : start + _WOKEN_AT_ONCE])
+                await asyncio.sleep(0)
+
+
+def _wake(waiting: Iterable[asyncio.Future[None]]) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_result(None)
 
 
 class Channels:
@@ -178,6 +203,7 @@ class Channels:
     def __init__(self, sources: Sources) -> None:
         """No channel is open."""
         self.sources = sources
+        self.catching_up = asyncio.Semaphore(READERS)
         self._open: dict[Actor, tuple[Channel, asyncio.Task[None]]] = {}
 
     @asynccontextmanager

@@ -80,13 +80,15 @@ class _Client:
         """What changed since the client's cursor, page by page; too much of it is a resync."""
         sources: Sources = self._channels.sources
         for _ in range(PAGES_TO_CATCH_UP):
-            page = await sources.changes(viewer, self._cursor, PAGE)
+            async with self._channels.catching_up:
+                page = await sources.changes(viewer, self._cursor, PAGE)
+                content = await tasks_event(sources, viewer, page)
             self._cursor = page.cursor
             if page.resync:
                 yield event("resync", page.cursor, b"{}")
             elif page.tasks or page.deleted:
                 self._seen = max(self._seen, newest_change(page))
-                yield await tasks_event(sources, viewer, page)
+                yield content
             if not page.more:
                 return
         self._cursor = (await sources.changes(viewer, None, 1)).cursor

@@ -274,7 +274,7 @@ async function drawTask(id) {
   const facts = [
     ["status", statusMark(task)],
     ["progress", progress(task)],
-    ["remaining", element("span", { text: remaining(status) })],
+    ...(task.finished_at ? [] : [["remaining", element("span", { text: remaining(status) })]]),
     ["phase", element("span", { text: [task.phase, task.message].filter(Boolean).join(" · ") || UNKNOWN })],
     ["agent", element("span", { text: [task.agent, task.agent_id].filter(Boolean).join(" ") || UNKNOWN })],
     ["project", element("span", { text: task.project ?? UNKNOWN })],
