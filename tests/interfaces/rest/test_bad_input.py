@@ -54,7 +54,7 @@ def refused(client: httpx.Client, task_id: str, bad: dict[str, Any]) -> tuple[st
         ({"kind": "llm_call", "provider": "p", "model": "m", "input_tokens": 5, "cache_read_tokens": 6},
          ("part-exceeds-whole", "cache_read_tokens", 5)),
         ({"kind": "llm_call", "provider": "p", "model": "m", "input_tokens": -1},
-         ("out-of-range", "input_tokens", [0, limits.INTEGER])),
+         ("out-of-range", "input_tokens", [0, limits.TOKENS])),
         ({"kind": "artifact", "name": "a", "content": "x", "sha256": "0" * 64}, ("hash-mismatch", "sha256", None)),
         ({"kind": "artifact", "name": "a", "content": "x" * 1_000_001}, ("too-long", "content", 1_000_000)),
         ({"kind": "created", "name": "a", "config": {"max_rounds": 101}},
