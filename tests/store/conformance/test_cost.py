@@ -39,7 +39,7 @@ def counting_tasks(scene: Scene) -> Read:
 
 
 async def fill(scene: Scene, start: int, end: int) -> None:
-    """Tasks of a few agents over a few hours; every tenth has called a model and ended."""
+    """Tasks of a few agents over a few hours; some have called a model and ended."""
     for first in range(start, end, AT_ONCE):
         told = [one for number in range(first, min(first + AT_ONCE, end)) for one in a_task(number)]
         outcome = await scene.tell(*told)
@@ -49,7 +49,7 @@ async def fill(scene: Scene, start: int, end: int) -> None:
 def a_task(number: int) -> list[Any]:
     at = 900 * (number % QUARTERS)
     told = [fact("created", at, name=f"task {number}", agent=f"agent {number % AGENTS}")]
-    if number % 10 == 0:
+    if number % 50 == 0:
         told += [fact("llm_call", at + 1, cost_usd="0.01"), fact("completed", at + 2)]
     return about(ids.uuid7(), *told)
 
@@ -84,7 +84,7 @@ async def test_what_a_dashboard_asks_for_costs_the_same_whatever_the_number_of_t
     counters = await scene.ledger.counters(scene.tenant_id, Scope())
     assert counters.runs["created"] == sum(counters.gauges[name] for name in ("pending", "completed")) == MANY
     assert after == before
-    assert measured > MANY > max(after.values())
+    assert measured >= MANY > max(after.values())
     assert RECEIVED - moment(0) > timedelta(seconds=900 * QUARTERS)  # no time was moved to the receipt
 
 

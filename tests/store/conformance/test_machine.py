@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -222,7 +222,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.follow_the_feed(2)
         self.follow_the_feed(100)
         self.run(self.scene.audit())
-        assert differences(self.followed, self.model.tasks) == {}
+        leases = {"lease_ends_at"}  # heartbeats renew them without a change number
+        assert differences(self.followed, self.model.tasks, besides=leases) == {}
         for task_id in self.model.tasks:
             told = self.run(self.ledger.task_runs(self.scene.tenant_id, task_id))
             assert [
@@ -233,17 +234,18 @@ class LedgerMachine(RuleBasedStateMachine):
             ]
 
 
-def differences(seen: dict[str, Task], expected: dict[str, TaskState]) -> dict[str, Any]:
+def differences(
+    seen: dict[str, Task], expected: dict[str, TaskState], besides: Collection[str] = ()
+) -> dict[str, Any]:
     """(seen, expected) by task and field, where they are not the same."""
     found: dict[str, Any] = {task_id: "only one has it" for task_id in seen.keys() ^ expected.keys()}
     for task_id in seen.keys() & expected.keys():
         pairs = {name: (getattr(seen[task_id], name), getattr(expected[task_id], name)) for name in SHOWN}
-        unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in besides}
         found |= {task_id: unlike} if unlike else {}
     return found
 
 
-@pytest.mark.timeout(600)  # a failure is made as small as possible before it is shown
 def test_a_ledger_does_what_the_model_does(kind: LedgerKind, url: str) -> None:
     with asyncio.Runner() as runner:
         machine = type("Machine", (LedgerMachine,), {"kind": kind, "url": url, "runner": runner})
@@ -253,6 +255,8 @@ def test_a_ledger_does_what_the_model_does(kind: LedgerKind, url: str) -> None:
                 max_examples=15,
                 stateful_step_count=20,
                 deadline=None,
+                # Making a failure small would take minutes: an example of twenty steps can be read as it is.
+                phases=(Phase.reuse, Phase.generate),
                 suppress_health_check=list(HealthCheck),
             ),
         )
