@@ -128,6 +128,7 @@ async def build(url: str, tasks: int, *, only_open: bool = False, logged: bool =
     async with _opened(url) as database:
         plan.write_tallies(database, owner.tenant_id)
         projects = _projects(database)
+    bulk_rows.analyze(url)
     total = plan.made + len(templates)
     seconds = time.perf_counter() - began
     print(f"built {total:,} tasks in {seconds:,.0f} s", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,6 +58,17 @@ def loading(url: str, *, logged: bool) -> Iterator[Loading]:
         with connect(url) as connection:
             connection.autocommit = True
             yield _PostgresLoading(connection, logged)
+
+
+def analyze(url: str) -> None:
+    """Let the database know how its tables look now, as PostgreSQL's autovacuum would in time."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as db:
+            db.execute("ANALYZE")
+        return
+    with connect(url) as connection:
+        connection.autocommit = True
+        connection.execute("VACUUM (ANALYZE)")
 
 
 def _insert(table: Table, key: str, *, moved: str, changed: str, name: str) -> str:
@@ -136,8 +147,6 @@ class _PostgresLoading:
         for table, _ in COPIED:
             self._dress(table)
         self._run(f"DROP TABLE {_STAGE}")
-        for table, _ in COPIED:
-            self._run(f"VACUUM (ANALYZE) {table.name}")
 
     def _bare(self, table: Table) -> None:
         self._run(f"ALTER TABLE {table.name} SET UNLOGGED")
@@ -212,7 +221,6 @@ class _SqliteLoading:
             for index in table.indexes:
                 self._run(str(CreateIndex(index).compile(dialect=sqlite.dialect())))  # type: ignore[no-untyped-call]
         self._run(f"DROP TABLE {_STAGE}")
-        self._run("ANALYZE")
         self._db.execute("PRAGMA journal_mode=WAL").fetchall()
 
 
