@@ -19,6 +19,7 @@ from headway.domain.checks import CHECKS, Rule
 from headway.domain.errors import InvalidFact
 
 _NAME = Rule("text", high=limits.NAME_LENGTH)
+_KEY = Rule("text", low=1, high=limits.NAME_LENGTH)  # what tasks are found and counted by
 _MESSAGE = Rule("text", high=limits.MESSAGE_LENGTH)
 _JSON = Rule("json", high=limits.JSON_BYTES)
 _TEXTS = Rule("texts", high=limits.LABELS)
@@ -51,10 +52,10 @@ class _Described(Fact):
     """The descriptive fields shared by `created` and `updated`; None leaves a field as it is."""
 
     description: str | None = _f(_MESSAGE)
-    project: str | None = _f(_NAME)  # slug or id
-    agent: str | None = _f(_NAME)  # agent kind
-    agent_id: str | None = _f(_NAME)
-    task_type: str | None = _f(_NAME)
+    project: str | None = _f(_KEY)  # slug or id
+    agent: str | None = _f(_KEY)  # agent kind
+    agent_id: str | None = _f(_KEY)
+    task_type: str | None = _f(_KEY)
     priority: int | None = _f(Rule("choice", choices=limits.PRIORITIES))
     labels: dict[str, str] | None = _f(_TEXTS)
     parent_id: str | None = _f(_ID)

@@ -48,7 +48,7 @@ def checked(writer: Writer, name: str | None, given: Description) -> dict[str, A
         "name": wire.name("name", name, required=True) if name is not None else None,
         "description": None if description is None else writer.text(description, limits.MESSAGE_LENGTH),
         **{
-            field: wire.name(field, given.get(field))
+            field: wire.name(field, given.get(field) or None)  # an empty text names nothing
             for field in ("project", "agent", "agent_id", "task_type")
         },
         "priority": _priority(given.get("priority")),
