@@ -1,9 +1,10 @@
-"""Every test of this folder runs on each ledger; a database costs a copy of an empty one."""
+"""Every test of this folder runs on each ledger, as a tenant of its own or on a ledger of its own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,21 @@ def copy(kind: LedgerKind, tmp_path: Path) -> Iterator[Callable[[str], str]]:
         yield lambda url: copies.enter_context(kind.copy(url, tmp_path))
 
 
+@pytest.fixture(scope="session")
+def shared_url(
+    kind: LedgerKind, template_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with kind.copy(template_url, tmp_path_factory.mktemp("shared")) as url:
+        yield url
+
+
 @pytest.fixture
-def url(copy: Callable[[str], str], template_url: str) -> str:
-    """A ledger without a row."""
-    return copy(template_url)
+def url(
+    request: pytest.FixtureRequest, copy: Callable[[str], str], template_url: str, shared_url: str
+) -> str:
+    """A ledger without a row for a test that asks for its URL or for copies, else one that tests share."""
+    own = {"url", "copy"} & signature(request.function).parameters.keys()
+    return copy(template_url) if own else shared_url
 
 
 @pytest_asyncio.fixture

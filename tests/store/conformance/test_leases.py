@@ -43,12 +43,15 @@ async def test_a_run_is_overdue_once_its_lease_has_ended(scene: Scene) -> None:
     ]
 
 
-async def test_the_longest_overdue_come_first(scene: Scene) -> None:
+async def test_the_longest_overdue_come_first(scene: Scene, url: str) -> None:
     tasks = [await leased_task(scene, RECEIVED + timedelta(seconds=seconds)) for seconds in (20, 0, 10)]
 
     found = await scene.ledger.overdue(ENDED + timedelta(seconds=60), 2)
 
-    assert [one.task_id for one in found] == [tasks[1], tasks[2]]
+    assert [(one.task_id, one.tenant_id) for one in found] == [
+        (tasks[1], scene.tenant_id),
+        (tasks[2], scene.tenant_id),
+    ]
 
 
 @pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
