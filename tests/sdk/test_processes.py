@@ -115,9 +115,11 @@ with headway.task("forks") as task:
     if pid == 0:
         with headway.task("in the fork"):
             headway.attach(task.id).log("child")
+        headway.flush(timeout=60)  # what exit waits for depends on how fast the server is
         sys.exit(0)
     _, status = os.waitpid(pid, 0)
     task.log("parent after")
+    headway.flush(timeout=60)
 assert status == 0
 """
     finished = programs.run(source, programs.environment(tmp_path, receiver), tmp_path)
