@@ -6,6 +6,7 @@ Statements here are written out because they run thousands of times a second; al
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -72,6 +73,9 @@ class Dialect(Protocol):
 
     def advance(self, db: Connection, tenant_id: str, count: int) -> int:
         """Lock the tenant's head and move its change number on; the newest number."""
+
+    def together(self, db: Connection, rows: int) -> AbstractContextManager[Any]:
+        """Within it, this dialect's own statements about so many rows need not wait for each other's answers."""
 
 
 def _placeholder_list(count: int, mark: str) -> str:
@@ -192,6 +196,10 @@ class SqliteDialect:
         newest: int = raw.execute(statement, (count, id_bytes(tenant_id))).fetchall()[0][0]
         return newest
 
+    def together(self, db: Connection, rows: int) -> AbstractContextManager[Any]:
+        """Nothing to do: the database is in this process."""
+        return nullcontext()
+
 
 class PostgresDialect:
     """Rows are locked one by one, in key order; bulk rows go by COPY, changes as one JSON parameter."""
@@ -205,10 +213,11 @@ class PostgresDialect:
         """Insert with COPY; a few rows as one JSON parameter, which saves two round trips."""
         if not rows:
             return
-        if len(rows) <= _FEW and table.name not in _WITH_BYTES:
+        raw: Any = db.connection.driver_connection
+        copies = len(rows) > _FEW and raw.pgconn.pipeline_status == 0
+        if not copies and table.name not in _WITH_BYTES:
             self._from_json(db, _postgres_insert(table, tuple(columns)), columns, rows)
             return
-        raw: Any = db.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(_postgres_copy(table.name, tuple(columns))) as copy:
             write = copy.write_row
             for row in encode_columns(table, columns, rows, POSTGRES_ENCODERS):
@@ -278,6 +287,12 @@ class PostgresDialect:
         raw: Any = db.connection.driver_connection
         newest: int = raw.execute(_ADVANCE.format(mark="%s"), (count, tenant_id)).fetchone()[0]
         return newest
+
+    def together(self, db: Connection, rows: int) -> AbstractContextManager[Any]:
+        """A pipeline for few rows; many go by COPY, which pipelines cannot hold."""
+        raw: Any = db.connection.driver_connection
+        pipeline: AbstractContextManager[Any] = raw.pipeline() if rows <= _FEW else nullcontext()
+        return pipeline
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,7 @@ class Commit:
         self.typical_ms = typical_ms
         self.refusals: list[tuple[int, Refusal, Cell]] = []  # batch, refusal, cell
         self.work: dict[str, TaskWork] = {}
+        self.moved: dict[Key, Mark] = {}  # producers' new marks
 
     # -- producers -------------------------------------------------------------------------------------------
 
@@ -60,16 +62,14 @@ class Commit:
         """Apply what is new in the batches, in order."""
         kept = [batch for batch in batches if batch.numbered]
         marks = lock_marks(self.db, self.dialect, self.tenant_id, kept)
-        moved: dict[Key, Mark] = {}
         problems: dict[int, HeadwayError] = {}
         fresh: list[Sequence[Any]] = []
         for index, batch in enumerate(batches):
-            found = news_of(batch, moved, marks) if batch.numbered else batch.facts
+            found = news_of(batch, self.moved, marks) if batch.numbered else batch.facts
             if isinstance(found, HeadwayError):
                 problems[index], found = found, ()
             fresh.append(found)
         self.apply(batches, fresh)
-        move_marks(self.db, self.dialect, self.tenant_id, moved, batches[0].received_at)
         return self._outcomes(batches, fresh, problems)
 
     def _outcomes(
@@ -302,15 +302,12 @@ class Commit:
             and work.after.lease_ends_at != work.before.lease_ends_at
             and not work.changed
         ]
-        write_tasks(self.db, self.dialect, self.tenant_id, changed, held)
-        add_contribution(
-            self.db,
-            self.dialect,
-            self.tenant_id,
-            contribution_of(self.db, self.tenant_id, changed, self._refused_cells(batches)),
-            self.memory,
-            self.found,
-        )
+        alone = any(work.rereads for work in changed)
+        with nullcontext() if alone else self.dialect.together(self.db, len(self.work) + len(self.refusals)):
+            write_tasks(self.db, self.dialect, self.tenant_id, changed, held)
+            added = contribution_of(self.db, self.tenant_id, changed, self._refused_cells(batches))
+            add_contribution(self.db, self.dialect, self.tenant_id, added, self.memory, self.found)
+            move_marks(self.db, self.dialect, self.tenant_id, self.moved, batches[0].received_at)
 
     def _write_facts(self, batches: Sequence[Batch]) -> None:
         tenant_id = self.tenant_id

@@ -6,6 +6,7 @@ A page is found on `hw_task` alone (or on `hw_term` for words, labels and agent 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ _BRANCHES = 60  # at most so many index walks are merged for one page
 _LEADS = ("project", "agent", "type", "user")
 _LEAD_COLUMN = {"project": _T.project_id, "agent": _T.agent_kind, "type": _T.task_type, "user": _T.user_id}
 _COUNT_LIMIT = 100_000
+_WINDOW = 2_000  # rows of a term that are looked at before all of them are
 _PROBED = 5_000  # rows looked at to tell few from many; walking so many takes some 20 ms
 
 
@@ -51,19 +53,17 @@ def list_tasks(
         at, identity = position_of(secret, bound, cursor, 2)
         after = (datetime.fromisoformat(at), identity)
     walked = _walked(db, viewer.tenant_id, wanted)
-    page = _page_of_ids(
-        viewer, wanted, walked, descending=order.startswith("-"), after=after, limit=limit + 1
-    )
-    direction = (
-        (page.c.created_at.desc(), page.c.id.desc())
-        if order.startswith("-")
-        else (page.c.created_at, page.c.id)
-    )
-    query = tasks_query(viewer).join(page, page.c.id == _T.id).order_by(*direction)
-    found = [task_of(row) for row in db.execute(query)]
+    place = _Place(after=after, descending=order.startswith("-"), limit=limit + 1)
+    until = _some_way_on(db, viewer.tenant_id, walked, place)
+    found = _tasks_of_page(db, viewer, wanted, walked, replace(place, until=until))
+    if until is not None and len(found) <= limit:
+        found = _tasks_of_page(db, viewer, wanted, walked, place)
     last = found[limit - 1] if len(found) > limit else None
     following = seal(secret, bound, [last.created_at.isoformat(), last.id]) if last else None
     return Page(items=tuple(found[:limit]), next_cursor=following)
+
+
+Position = tuple[datetime, str]  # when a task was created, and its id
 
 
 class _Walked(NamedTuple):
@@ -95,37 +95,74 @@ def _at_most(db: Connection, *conditions: ColumnElement[bool]) -> int:
     return found
 
 
-def _page_of_ids(
-    viewer: Actor,
-    wanted: TaskFilter,
-    walked: _Walked,
-    *,
-    descending: bool,
-    after: tuple[datetime, str] | None,
-    limit: int,
-) -> Subquery:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Which part of a list is read."""
+
+    after: Position | None
+    until: Position | None = None  # included; None: to the end
+    descending: bool
+    limit: int
+
+    def bounds(self, key: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
+        """The conditions on the key of the list."""
+        here, found = tuple_(*key), []
+        if self.after is not None:
+            after = _literals(self.after, key)
+            found.append(here < after if self.descending else here > after)
+        if self.until is not None:
+            until = _literals(self.until, key)
+            found.append(here >= until if self.descending else here <= until)
+        return found
+
+    def order(self, key: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        """The direction of the list."""
+        return [column.desc() for column in key] if self.descending else list(key)
+
+
+def _literals(position: Position, key: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    return tuple_(*(literal(value, column.type) for value, column in zip(position, key, strict=True)))
+
+
+def _some_way_on(db: Connection, tenant_id: str, walked: _Walked, place: _Place) -> Position | None:
+    """How far to look at first along a common term: most pages are full before, and the plan stays a walk.
+
+    Without a bound PostgreSQL may join all tasks of two terms to find the first fifty.
+    """
+    if not walked.terms:
+        return None
+    c = tables.term.c
+    key = (c.created_at, c.id)
+    walk = select(*key).where(c.tenant_id == tenant_id, c.term == walked.terms[0], *place.bounds(key))
+    row = db.execute(walk.order_by(*place.order(key)).offset(_WINDOW).limit(1)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def _tasks_of_page(
+    db: Connection, viewer: Actor, wanted: TaskFilter, walked: _Walked, place: _Place
+) -> list[Task]:
+    page = _page_of_ids(viewer, wanted, walked, place)
+    query = tasks_query(viewer).join(page, page.c.id == _T.id)
+    return [task_of(row) for row in db.execute(query.order_by(*place.order((page.c.created_at, page.c.id))))]
+
+
+def _page_of_ids(viewer: Actor, wanted: TaskFilter, walked: _Walked, place: _Place) -> Subquery:
     """The ids and creation times of one page, each branch of the merge along one index."""
     source = tables.term.c if walked.terms else _T
     key = (source.created_at, source.id)
-    direction = [column.desc() for column in key] if descending else list(key)
-    seek: list[ColumnElement[bool]] = []
-    if after is not None:
-        here = tuple_(*(literal(value, column.type) for value, column in zip(after, key, strict=True)))
-        seek = [tuple_(*key) < here if descending else tuple_(*key) > here]
     branches = [
-        select(*key).where(*conditions, *seek).order_by(*direction).limit(limit).subquery()
+        select(*key)
+        .where(*conditions, *place.bounds(key))
+        .order_by(*place.order(key))
+        .limit(place.limit)
+        .subquery()
         for conditions in _branches(viewer, wanted, walked)
     ]
     if len(branches) == 1:
         return branches[0]
     merged = union_all(*(select(branch.c.created_at, branch.c.id) for branch in branches)).subquery()
-    ends = [merged.c.created_at, merged.c.id]
-    return (
-        select(*ends)
-        .order_by(*([end.desc() for end in ends] if descending else ends))
-        .limit(limit)
-        .subquery()
-    )
+    ends = (merged.c.created_at, merged.c.id)
+    return select(*ends).order_by(*place.order(ends)).limit(place.limit).subquery()
 
 
 def terms_wanted(wanted: TaskFilter) -> list[str]:

@@ -31,3 +31,12 @@ class TaskWork:
     def changed(self) -> bool:
         """Whether people can see a difference."""
         return any(folded.changed for folded in self.folded)
+
+    @property
+    def rereads(self) -> bool:
+        """Whether writing it needs rows read first: what it is found by or counted for may move."""
+        before, after = self.before, self.after
+        if before is None or after is None:
+            return False
+        moved = before.cell != after.cell or before.created_at != after.created_at
+        return moved or any(folded.sets or folded.fills for folded in self.folded)
