@@ -63,7 +63,8 @@ def test_only_completion_sets_progress_to_a_hundred_and_other_endings_keep_the_l
 
 
 def test_progress_older_than_the_last_applied_one_is_only_logged() -> None:
-    task = after(fact("progress", 10, progress=40.0, phase="reading", message="400 of 1000"))
+    told = fact("progress", 10, progress=40.0, phase="reading", message="400 of 1000")
+    task = after(fact("created", 0), told)
 
     now, work = folded(task, [fact("progress", 9, progress=30.0, phase="opening", message="300")])
 
@@ -212,11 +213,21 @@ def test_a_refused_change_names_the_state_and_the_wish_and_the_rest_still_counts
 
 
 def test_an_ending_before_the_start_is_applied_and_the_start_then_only_fills_in_when() -> None:
-    ended = after(fact("completed", 20))
+    ended = after(fact("created", 0), fact("completed", 20))
 
     now, _ = folded(ended, [fact("started", 10)])
 
     assert changed(ended, now) == {"started_at": moment(10), "start_known": True}
+
+
+def test_a_task_started_before_anybody_created_it_existed_by_then() -> None:
+    placeholder = after(fact("completed", 20))
+
+    begun, _ = folded(placeholder, [fact("started", 10)])
+    named, _ = folded(begun, [fact("created", 15)])
+
+    assert (begun.created_at, begun.run_created_at) == (moment(10), moment(10))
+    assert (named.created_at, named.run_created_at, named.started_at) == (moment(10), moment(10), moment(10))
 
 
 def test_a_retry_opens_a_new_run_and_keeps_the_old_one() -> None:

@@ -110,8 +110,18 @@ def fold(
     if state is not None:
         _hold_lease(state, work, context)
         if work.changed:
+            _create_before_start(state)
             state.version += 1
     return state, work
+
+
+def _create_before_start(state: TaskState) -> None:
+    """A task that was started before it was created, by another clock or out of order, existed by then."""
+    if state.started_at is None or state.started_at >= state.created_at:
+        return
+    state.created_at = state.started_at
+    if state.run_number == 1:
+        state.run_created_at = state.started_at
 
 
 def _set_time(work: Folded, fact: Any, context: Context) -> None:

@@ -1,6 +1,6 @@
 """Lists and counts tasks; every page is walked along indexes and merged.
 
-A page is found on `hw_task` alone (or on `hw_term` for words, labels and agent ids), then joined to the states.
+A page is found on `hw_task` alone (or on `hw_term` for words and labels), then joined to the states.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ from headway.store.sql.rows import label_term
 
 _T = tables.task.c
 _BRANCHES = 60  # at most so many index walks are merged for one page
-_LEADS = ("project", "agent", "type", "user")
-_LEAD_COLUMN = {"project": _T.project_id, "agent": _T.agent_kind, "type": _T.task_type, "user": _T.user_id}
+_LEADS = ("agent_id", "project", "agent", "type", "user")
+_LEAD_COLUMN = {
+    "agent_id": _T.agent_id,
+    "project": _T.project_id,
+    "agent": _T.agent_kind,
+    "type": _T.task_type,
+    "user": _T.user_id,
+}
 _COUNT_LIMIT = 100_000
 _WINDOW = 2_000  # rows of a term that are looked at before all of them are
 _PROBED = 5_000  # rows looked at to tell few from many; walking so many takes some 20 ms
@@ -166,9 +172,8 @@ def _page_of_ids(viewer: Actor, wanted: TaskFilter, walked: _Walked, place: _Pla
 
 
 def terms_wanted(wanted: TaskFilter) -> list[str]:
-    """Terms that must all be there; several agent ids cannot be walked along one term."""
-    terms = [f"w:{word}" for word in wanted.words] + [label_term(label) for label in wanted.label]
-    return terms + [f"a:{value}" for value in wanted.agent_id] if len(wanted.agent_id) == 1 else terms
+    """Terms that must all be there."""
+    return [f"w:{word}" for word in wanted.words] + [label_term(label) for label in wanted.label]
 
 
 def _branches(viewer: Actor, wanted: TaskFilter, walked: _Walked) -> list[list[ColumnElement[bool]]]:
@@ -180,6 +185,8 @@ def _branches(viewer: Actor, wanted: TaskFilter, walked: _Walked) -> list[list[C
         first, *others = walked.terms
         lead = [term.tenant_id == viewer.tenant_id, term.term == first]
         lead += [_has_term(viewer.tenant_id, other) for other in others]
+        created_before = _created_before(wanted)
+        lead += [term.created_at < created_before] if created_before is not None else []
         if rest:
             lead.append(
                 select(literal(1))
@@ -248,7 +255,7 @@ def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         (_T.user_id, wanted.user),
         (_T.task_type, wanted.type),
         (_T.parent_id, wanted.parent),
-        (_T.agent_id, wanted.agent_id if len(wanted.agent_id) > 1 else ()),
+        (_T.agent_id, wanted.agent_id),
     ):
         if values:
             conditions.append(column == values[0] if len(values) == 1 else column.in_(list(values)))
@@ -257,7 +264,14 @@ def conditions_on_task(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         after, before = getattr(wanted, f"{name}_after"), getattr(wanted, f"{name}_before")
         conditions += [column >= after] if after is not None else []
         conditions += [column < before] if before is not None else []
-    return conditions
+    created_before = _created_before(wanted)
+    return conditions if created_before is None else [*conditions, _T.created_at < created_before]
+
+
+def _created_before(wanted: TaskFilter) -> datetime | None:
+    """A bound on creation that follows from bounds on start and end, since no task is created after it started."""
+    bounds = [bound for bound in (wanted.started_before, wanted.finished_before) if bound is not None]
+    return min(bounds, default=None)
 
 
 def count_tasks(db: Connection, viewer: Actor, wanted: TaskFilter) -> int | None:

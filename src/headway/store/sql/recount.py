@@ -75,12 +75,12 @@ def _recount_chunk(
         differences += _check_usage(state, own_calls)
         kept = (state.entry_seq, state.entry_seq)
         differences += _differ("task.entry_seq", state.id, kept, newest.get(state.id, (0, 0)))
-    return sum(len(terms_of(row.name, row.labels, row.agent_id)) for row in listed.values())
+    return sum(len(terms_of(row.name, row.labels)) for row in listed.values())
 
 
 def _listed(db: Connection, tenant_id: str, wanted: Sequence[str]) -> dict[str, Any]:
     c = tables.task.c
-    query = select(c.id, c.name, c.labels, c.agent_id, *(c[name] for name in _LISTED)).where(
+    query = select(c.id, c.name, c.labels, *(c[name] for name in _LISTED)).where(
         c.tenant_id == tenant_id, c.id.in_(wanted)
     )
     return {row.id: row for row in db.execute(query)}
@@ -89,7 +89,7 @@ def _listed(db: Connection, tenant_id: str, wanted: Sequence[str]) -> dict[str, 
 def _terms(db: Connection, tenant_id: str, listed: dict[str, Any]) -> dict[str, set[str]]:
     """Expected terms of each task that are really there."""
     c = tables.term.c
-    expected = {term for row in listed.values() for term in terms_of(row.name, row.labels, row.agent_id)}
+    expected = {term for row in listed.values() for term in terms_of(row.name, row.labels)}
     if not expected:
         return {}
     found: dict[str, set[str]] = {}
@@ -136,7 +136,7 @@ def _check_description(state: TaskState, row: Any, terms: set[str]) -> list[Diff
     differences = []
     for name in _LISTED:
         differences += _differ(f"task.{name}", state.id, getattr(row, name), getattr(state, name))
-    expected = set(terms_of(row.name, row.labels, row.agent_id))
+    expected = set(terms_of(row.name, row.labels))
     return differences + _differ("task.terms", state.id, sorted(terms & expected), sorted(expected))
 
 

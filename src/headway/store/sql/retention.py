@@ -120,12 +120,12 @@ def _what_goes(
 
 
 def _delete_rows(commit: Commit, wanted: Sequence[str]) -> None:
-    described = select(_T.id, _T.name, _T.labels, _T.agent_id, _T.created_at).where(
+    described = select(_T.id, _T.name, _T.labels, _T.created_at).where(
         _T.tenant_id == commit.tenant_id, _T.id.in_(wanted)
     )
     term = tables.term.c
     for row in commit.db.execute(described).all():
-        found = terms_of(row.name, row.labels, row.agent_id)
+        found = terms_of(row.name, row.labels)
         if found:
             this = (
                 (term.tenant_id == commit.tenant_id)

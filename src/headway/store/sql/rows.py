@@ -21,7 +21,7 @@ _TASK_COLUMNS = tuple(tables.task.c.keys())
 _LISTED = ("project_id", "agent_kind", "created_at", "status", "started_at", "finished_at")
 _RUN_STATE = ("status", "created_at", "started_at", "start_known", "finished_at", "inferred", "late_outcome")
 _RUN_VALUES = ("result", "error", "plan", "memory_mb", "rounds", "error_details")
-_SEARCHED = {"name", "labels", "agent_id"}
+_SEARCHED = {"name", "labels"}
 _HOT = (  # all that progress changes
     "status", "started_at", "start_known", "progress", "phase", "message", "reported_at", "lease_ends_at",
     "activity_at", "version", "entry_seq", "change_seq",
@@ -136,11 +136,10 @@ def label_term(label: str) -> str:
     return f"l:{label}" if len(label) <= _TERM_LENGTH else f"h:{sha256(label.encode()).hexdigest()}"
 
 
-def terms_of(name: str | None, labels: Mapping[str, str] | None, agent_id: str | None) -> list[str]:
+def terms_of(name: str | None, labels: Mapping[str, str] | None) -> list[str]:
     """What a task can be found by besides its own columns."""
     found = [f"w:{word}" for word in words_of(name or "")]
     found += [label_term(f"{key}={value}") for key, value in (labels or {}).items()]
-    found += [f"a:{agent_id}"] if agent_id else []
     return list(dict.fromkeys(found))  # {"a": "b=c"} and {"a=b": "c"} read the same
 
 
@@ -148,7 +147,7 @@ def _insert_terms(db: Connection, dialect: Dialect, tenant_id: str, new: Iterabl
     rows = []
     for work in new:
         after, values = _after(work), _described(work)
-        terms = terms_of(values.get("name"), values.get("labels"), values.get("agent_id"))
+        terms = terms_of(values.get("name"), values.get("labels"))
         rows += [(tenant_id, term, after.created_at, after.id) for term in terms]
     dialect.insert(db, tables.term, ("tenant_id", "term", "created_at", "id"), rows)
 
@@ -196,8 +195,8 @@ def _replace_terms(
 ) -> None:
     before, after = work.before, _after(work)
     assert before is not None
-    old = terms_of(row["name"], row["labels"], row["agent_id"])
-    new = terms_of(*(values.get(name, row[name]) for name in ("name", "labels", "agent_id")))
+    old = terms_of(row["name"], row["labels"])
+    new = terms_of(*(values.get(name, row[name]) for name in ("name", "labels")))
     c = tables.term.c
     if old:
         keys = [(term, before.created_at, after.id) for term in old]

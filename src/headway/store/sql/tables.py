@@ -109,6 +109,16 @@ task = Table(
     Index("hw_task_user", "tenant_id", "user_id", "status", "created_at", "id"),
     Index("hw_task_type", "tenant_id", "task_type", "status", "created_at", "id"),
     Index(
+        "hw_task_agent_id",
+        "tenant_id",
+        "agent_id",
+        "status",
+        "created_at",
+        "id",
+        sqlite_where=text("agent_id IS NOT NULL"),
+        postgresql_where=text("agent_id IS NOT NULL"),
+    ),
+    Index(
         "hw_task_parent",
         "tenant_id",
         "parent_id",
@@ -321,7 +331,7 @@ term = Table(
     tenant_column(),
     Column(
         "term", Text, primary_key=True
-    ),  # "w:word" of the name, "l:key=value" label ("h:hash" of a long one), "a:agent id"
+    ),  # "w:word" of the name, "l:key=value" label ("h:hash" of a long one)
     Column("created_at", Moment, primary_key=True),
     Column("id", Id, primary_key=True),
     **_CLUSTERED,

@@ -343,6 +343,14 @@ def upgrade() -> None:
     op.create_index(
         "hw_task_agent", "hw_task", ["tenant_id", "agent_kind", "status", "created_at", "id"], unique=False
     )
+    op.create_index(
+        "hw_task_agent_id",
+        "hw_task",
+        ["tenant_id", "agent_id", "status", "created_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("agent_id IS NOT NULL"),
+        postgresql_where=sa.text("agent_id IS NOT NULL"),
+    )
     op.create_index("hw_task_created", "hw_task", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index(
         "hw_task_finished",
