@@ -155,7 +155,7 @@ class Settings:
         _integer(10_000, limits.BATCH_BYTES),
     )
     commit_facts: int = _setting(
-        10_000, "Most facts that share one commit; more wait for the next.", _integer(1, 100_000)
+        4_000, "Most facts that share one commit; more wait for the next.", _integer(1, 100_000)
     )
     reader_connections: int = _setting(4, "Database connections for reading, per process.", _integer(1, 200))
     log_format: str = _setting("text", "How the server logs: `text` or `json`.", _one_of("text", "json"))
